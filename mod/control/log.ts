@@ -1,0 +1,60 @@
+/**
+ * Writing log records to standard error, as text or as JSON lines.
+ *
+ * @module
+ */
+import { configure, getLogger, type LogRecord } from "@logtape/logtape";
+import type { LogLevel } from "../bus/log_level.ts";
+
+const ROOT = "appliance";
+
+function textOf(record: LogRecord): string {
+  return record.message.map((part) => typeof part === "string" ? part : String(part)).join("");
+}
+
+function formatText(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const category = record.category.slice(1).join(".");
+  return `${time} ${record.level.padEnd(7)} ${category === "" ? "" : `${category}: `}${textOf(record)}\n`;
+}
+
+function formatJson(record: LogRecord): string {
+  const { timestamp, level, category } = record;
+  return JSON.stringify({
+    time: new Date(timestamp).toISOString(),
+    level,
+    category: category.slice(1).join("."),
+    message: textOf(record),
+  }) + "\n";
+}
+
+/** Sets level and format for the whole process; may be called again at a reload. */
+export async function setUpLog(
+  options: { readonly level: LogLevel; readonly format: "text" | "json" },
+): Promise<void> {
+  const format = options.format === "json" ? formatJson : formatText;
+  await configure({
+    reset: true,
+    sinks: { stderr: (record: LogRecord) => void process.stderr.write(format(record)) },
+    loggers: [
+      { category: [ROOT], lowestLevel: options.level, sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
+    ],
+  });
+}
+
+/** Logs a record that was born at `atMs`, here or in the engine. */
+export function log(
+  level: LogLevel,
+  category: readonly string[],
+  text: string,
+  atMs: number = Date.now(),
+): void {
+  getLogger([ROOT, ...category]).emit({
+    level,
+    message: [text],
+    rawMessage: text,
+    timestamp: atMs,
+    properties: {},
+  });
+}

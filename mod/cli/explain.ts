@@ -1,0 +1,31 @@
+/**
+ * `appliance explain`: why each instance is in its state, in sentences.
+ *
+ * @module
+ */
+import type { ExplainDocument } from "../status/schema.ts";
+import { addClientCommand, type Cli, handle, jsonOption, printJson } from "./cli.ts";
+import { type DaemonOptions, getDocument, socketOf } from "./client.ts";
+import { EXIT } from "./failure.ts";
+import { plain } from "./output.ts";
+
+export function addExplain(cli: Cli): void {
+  const command = addClientCommand(cli, "explain", "why each instance is in its state, in sentences")
+    .argument("[INSTANCE]", "only this instance")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExit code: 0 explained, 1 no such instance, 3 no daemon");
+  handle<DaemonOptions & { readonly json?: boolean }>(cli, command, async (options, instance) => {
+    const path = instance === undefined ? "/explain" : `/explain/${encodeURIComponent(instance)}`;
+    const explanation = await getDocument<ExplainDocument>(await socketOf(options), path);
+    if (options.json) printJson(cli.out, explanation);
+    else cli.out.write(paragraphs(explanation));
+    return EXIT.GOOD;
+  });
+}
+
+function paragraphs({ instances, groups }: ExplainDocument): string {
+  if (instances.length === 0) return "There is no instance\n";
+  return [...instances, ...groups].map(({ sentences }) =>
+    sentences.map((line) => `${plain(line)}\n`).join("  ")
+  ).join("\n");
+}

@@ -1,0 +1,67 @@
+/**
+ * Where to listen and whom to ask. Pure.
+ *
+ * @module
+ */
+import type { Family } from "../vrrp/config.ts";
+import { carrierOf, daemonInstance, holdersOfVip, instancesOf, linkOf } from "./facts.ts";
+import { heardFor } from "./judge/wire.ts";
+import type { DaemonInstance, DoctorConfig, Facts, LinkFact } from "./model.ts";
+
+/** Addresses that are asked for at most: the rest is left alone. */
+const MOST_ASKED = 64;
+
+/** An interface on which somebody may speak. */
+export interface Place {
+  readonly link: LinkFact;
+  readonly family: Family;
+}
+
+function hasTrouble({ adverts, split_brain_with }: DaemonInstance): boolean {
+  return split_brain_with !== null || adverts.address_mismatch + adverts.interval_mismatch > 0 ||
+    Object.values(adverts.dropped).some((count) => count > 0);
+}
+
+/** Where to listen: a daemon that runs and is content with what it hears is believed. */
+export function placesToListen(config: DoctorConfig | null, facts: Facts): Place[] {
+  const places = new Map<string, Place>();
+  for (const instance of instancesOf(config)) {
+    const own = daemonInstance(facts, instance);
+    const link = linkOf(facts, instance.interface);
+    if (link === null || !link.running || (own !== null && !hasTrouble(own))) continue;
+    places.set(`${link.name} ${instance.family}`, { link, family: instance.family });
+  }
+  return [...places.values()];
+}
+
+/** An interface and the addresses that are asked for on it. */
+export interface Question {
+  readonly link: LinkFact;
+  /** IPv4, as text. */
+  readonly addresses: readonly string[];
+}
+
+/** Whom to ask by ARP: nobody speaks for the address, so nobody should answer for it. */
+export function questions(config: DoctorConfig | null, facts: Facts): Question[] {
+  const asked = new Map<string, Question>();
+  let left = MOST_ASKED;
+  for (const instance of instancesOf(config)) {
+    if (instance.family !== "ipv4" || heardFor(instance, facts).length > 0) continue;
+    if (daemonInstance(facts, instance) !== null) continue;
+    if (!facts.listened.includes(`${instance.interface} ipv4`)) continue;
+    for (const vip of instance.addresses) {
+      const { address } = vip;
+      const link = linkOf(facts, carrierOf(instance, vip));
+      // What this machine holds itself nobody else needs to answer for.
+      if (
+        link === null || link.mac === null || !link.running || left === 0 ||
+        holdersOfVip(facts, instance, vip).length > 0
+      ) {
+        continue;
+      }
+      left--;
+      asked.set(link.name, { link, addresses: [...asked.get(link.name)?.addresses ?? [], address] });
+    }
+  }
+  return [...asked.values()];
+}

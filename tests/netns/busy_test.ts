@@ -24,6 +24,8 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
+/** So often is it tried again where it failed over. */
+const MORE_TIMES = 2;
 /** Share of a core that a busy loop has when nothing else of weight runs. */
 const OURS_ALONE = 0.75;
 /** Clock ticks of the kernel a second, as /proc counts. */
@@ -98,10 +100,12 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
     await first.waitState("web", "master", 3000);
     await second.waitState("web", "backup", 3000);
     await client.ping(VIP, 10).answered();
+    // The kernel delivers packets in threads without a priority: among many others they are late, whoever sends on time. And
+    // a machine may be taken away for longer than the 36 ms that make a fail-over. Neither happens each time; a fault of ours does.
     let outcome = await busy(first, second);
-    // The kernel delivers packets in threads without a priority: among many others they are late, whoever sends on time.
-    for (let again = 0; again < 2 && outcome.falls > 0 && outcome.share < OURS_ALONE; again++) {
-      console.log("others keep this machine busy, too: once more");
+    for (let again = 0; again < MORE_TIMES && outcome.falls > 0; again++) {
+      const why = outcome.share < OURS_ALONE ? "others keep this machine busy, too" : "it may have been the machine";
+      console.log(`${why}: once more`);
       outcome = await busy(first, second);
     }
     if (outcome.falls > 0 && outcome.share < OURS_ALONE) {

@@ -42,6 +42,9 @@ export interface ConfigDocument {
   position(at: number): { readonly line: number; readonly column: number };
 }
 
+/** What a decoder makes of bytes that are not UTF-8, and what it leaves of a character of two bytes (UTF-16). */
+// deno-lint-ignore no-control-regex
+const NOT_TEXT = /[\uFFFD\0]/;
 const MAX_SIZE = 1_000_000;
 const MAX_DEPTH = 100;
 
@@ -217,12 +220,21 @@ function lineAt(starts: readonly number[], at: number): number {
 /** Reads a YAML text. Never throws; `root` is null where there is nothing to go on with. */
 export function parseConfigDocument(text: string): ConfigDocument {
   const starts = lineStarts(text);
+  // A byte order mark takes no column in an editor.
+  const mark = text.startsWith("\uFEFF") ? 1 : 0;
   const position = (at: number) => {
     const line = lineAt(starts, at);
-    return { line: line + 1, column: at - starts[line]! + 1 };
+    return { line: line + 1, column: at - starts[line]! + (line === 0 && at >= mark ? 1 - mark : 1) };
   };
   const walk: Walk = { anchors: new Map(), problems: [] };
   let root: Located | null = null;
+  const foreign = text.search(NOT_TEXT);
+  if (foreign >= 0) {
+    const what = "this is not UTF-8 text";
+    walk.problems.push({ at: foreign, what, instead: "save the file as UTF-8", structural: true });
+    // Of another encoding nothing that is worth judging is left.
+    if (text.includes("\0")) return { root, problems: walk.problems, position };
+  }
   try {
     const document = parseDocument(text, {
       schema: "failsafe",

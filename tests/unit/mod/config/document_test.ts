@@ -35,6 +35,11 @@ const BROKEN: readonly (readonly [name: string, marked: string, texts: readonly 
   ]],
   ["a key that is a list", `§? [a]\n: 1\n${BASE}`, ["a key must be a plain word"]],
   ["a key that JavaScript knows", `§__proto__: {}\n${BASE}`, ["a key must be a plain word"]],
+  ["bytes that are not UTF-8", `node: caf§\uFFFD\n${BASE}`, [
+    "this is not UTF-8 text (save the file as UTF-8)",
+  ]],
+  ["UTF-16", "§\uFFFD\uFFFDv\0r\0r\0p\0:\0", ["this is not UTF-8 text"]],
+  ["a zero byte", `${BASE}§\0`, ["this is not UTF-8 text"]],
   ["a merge of no mapping", `${BASE}    §<<: [1]\n`, ["`<<` takes a mapping"]],
 ];
 
@@ -88,4 +93,9 @@ test("scalars stay text, aliases and merges are written out", () => {
     f: { x: "yes", y: "2" },
     g: [null, null, "null"],
   });
+});
+
+test("a byte order mark takes no column", () => {
+  expect(told(`\uFEFFnod: a\n${BASE}  lan: {}\n`).at[0]).toBe("1:1");
+  expect(told(`\uFEFF${BASE}    vird: 51\n`).at).toEqual(["6:5"]);
 });

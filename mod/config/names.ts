@@ -97,6 +97,8 @@ const KEEPALIVED_WORDS: Readonly<Record<string, string>> = {
   use_vmac: "vmac",
 };
 
+const GARP = /^garp_(master|interval)/;
+
 /**
  * What to write for a key that does not exist here. `guess` is the known key that was probably meant, `seen` as much of
  * the name as is like it, with a colon where its value was glued to it; `shown` are listed.
@@ -111,8 +113,12 @@ export function unknownKey(
   if (glued !== undefined) {
     return { guess: glued, seen: `${glued}:…`, instead: "write a blank after the colon" };
   }
-  const word = Object.hasOwn(KEEPALIVED_WORDS, name) ? KEEPALIVED_WORDS[name]! : null;
-  const guess = word !== null && known.includes(word) ? word : nearest(name, known);
+  // keepalived has no mapping around what it says of announcements.
+  const words = [
+    ...(Object.hasOwn(KEEPALIVED_WORDS, name) ? [KEEPALIVED_WORDS[name]!] : []),
+    GARP.test(name) ? "announce" : "",
+  ];
+  const guess = words.find((word) => known.includes(word)) ?? nearest(name, known);
   if (guess !== null) return { guess, seen: name, instead: `did you mean \`${guess}\`?` };
   return { guess, seen: null, instead: shown.length === 0 ? "remove it" : `known here: ${shown.join(", ")}` };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseAddress } from "../../lib/packet/address.ts";
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
@@ -15,10 +16,22 @@ function wrong(what: string, instead: string | null): Reading<never> {
   return { ok: false, what, instead };
 }
 
+/** The sum of a duration that other programs would read in parts, as `1m30s`; null when it is none. */
+function sumOfParts(text: string): number | null {
+  if (!/^(?:\d{1,6}(?:ms|s|m|h)\s*){2,}$/.test(text)) return null;
+  return [...text.matchAll(/(\d+)(ms|s|m|h)/g)].reduce((sum, [, amount, unit]) => {
+    return sum + Number(amount) * UNITS[unit as keyof typeof UNITS];
+  }, 0);
+}
+
 /** A duration in whole milliseconds, never negative. `what` continues a sentence that begins with the key's name. */
 export function parseDuration(text: string): Reading<number> {
   const match = /^(-?)(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)$/.exec(text);
-  if (match === null) return wrong(`is \`${text}\`, which is not a duration`, "write 500ms, 1s, 2m or 1h");
+  if (match === null) {
+    const sum = sumOfParts(text);
+    if (sum !== null) return wrong(`is \`${text}\`, more than one duration`, `write ${formatDuration(sum)}`);
+    return wrong(`is \`${text}\`, which is not a duration`, "write 500ms, 1s, 2m or 1h");
+  }
   const [, sign, digits, unit] = match;
   const amount = Number(digits);
   if (sign === "-") return wrong(`is \`${text}\`, but a duration cannot be negative`, "write 0s or more");
@@ -61,6 +74,7 @@ export function parseInteger(text: string): Reading<number> {
       : "which some read as an octal number";
     return wrong(`is \`${text}\`, ${why}`, `write ${sign}${Number(bare[2])}`);
   }
+  if (/^[+-]?\d{16,}$/.test(text)) return wrong(`is \`${text}\`, far out of range`, null);
   return wrong(`is \`${text}\`, which is not a whole number`, "write decimal digits only");
 }
 
@@ -72,7 +86,14 @@ export function parseHostPort(text: string): Reading<{ readonly host: string; re
   }
   const port = Number(match[3]);
   if (port < 1 || port > 65535) return wrong(`has port ${match[3]}`, "write a port from 1 to 65535");
-  return { ok: true, value: { host: match[1] ?? match[2]!, port } };
+  const host = match[1] ?? match[2]!;
+  if (/^[\d.]+$/.test(host) && parseAddress(host)?.length !== 4) {
+    return wrong(
+      `is \`${text}\`, whose host is not an IP address`,
+      "write four numbers up to 255, or a name",
+    );
+  }
+  return { ok: true, value: { host, port } };
 }
 
 /** Program and arguments from one line, split at blanks; quotes and backslashes as in a shell, but no shell is run. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAbsolute } from "node:path";
 import { credentialsOf, UnknownName } from "../../../lib/users/mod.ts";
 import type { Path } from "../document.ts";
 import type { RawConfig } from "../schema.ts";
@@ -97,6 +98,13 @@ function checkUser(check: Check, path: Path, { user, group }: NonNullable<Exec["
   }
 }
 
+/** Refuses a path that would depend on where the daemon was started. */
+function checkAbsolute(check: Check, path: Path, value: string | undefined): void {
+  if (value === undefined || isAbsolute(value)) return;
+  const what = `is \`${value}\`, a relative path`;
+  check.report({ path, what, instead: "write it from the root: /path/of/file" });
+}
+
 function checkProbe(check: Check, path: Path, probe: RawProbe): void {
   requireKeys(check, path, PROBE_REQUIRED[probe.type]);
   const { interval = PROBE_DEFAULTS.intervalMs, jitter } = probe;
@@ -105,6 +113,9 @@ function checkProbe(check: Check, path: Path, probe: RawProbe): void {
     check.report({ path: [...path, "jitter"], what, instead: "write less than the interval" });
   }
   if (probe.type === "exec" && probe.user !== undefined) checkUser(check, path, probe.user);
+  if (probe.type === "file") checkAbsolute(check, [...path, "path"], probe.path);
+  if (probe.type === "process") checkAbsolute(check, [...path, "pid_file"], probe.pid_file);
+  if (probe.type === "nginx") checkAbsolute(check, [...path, "process", "pid_file"], probe.process?.pid_file);
   if (probe.type === "process") checkOneOf(check, path, ["name", "pid_file", "cmdline"], 1);
   if (probe.type === "nginx" && probe.process !== undefined) {
     checkOneOf(check, [...path, "process"], ["pid_file", "name"], 1);

@@ -4,7 +4,7 @@
  * @module
  */
 import type * as z from "zod/mini";
-import { parsePrefix } from "../../../lib/packet/address.ts";
+import { parseAddress, parsePrefix } from "../../../lib/packet/address.ts";
 import { interfaceName, mapping, oneOfWords, readAddress, scalar, text } from "./base.ts";
 import type { Address, Fail } from "./base.ts";
 
@@ -16,7 +16,36 @@ export interface VipAddress extends Address {
   readonly prefix: number;
 }
 
+/** Refuses an address with something behind it, as keepalived and `ip` have it, and says how it is written here. */
+function refuseMore(value: string, fail: Fail): void {
+  const [, mask] = /^[\d.]+\/([\d.]+)$/.exec(value) ?? [];
+  const bits = mask === undefined ? null : prefixOfMask(mask);
+  if (bits !== null) {
+    fail(`is \`${value}\`, with a netmask`, `write ${value.slice(0, value.indexOf("/"))}/${bits}`);
+  }
+  const [, address, options] = /^(\S+)\s+(\S.*)$/.exec(value) ?? [];
+  if (address === undefined || parsePrefix(address) === null) return;
+  const words = options!.split(/\s+/);
+  const pairs = Array.from({ length: Math.ceil(words.length / 2) }, (_, i) => {
+    const key = words[2 * i]!;
+    return `${key === "brd" ? "broadcast" : key}: ${words[2 * i + 1] ?? "…"}`;
+  });
+  fail(
+    `is \`${value}\`, with more than a prefix length`,
+    `write { address: ${address}, ${pairs.join(", ")} }`,
+  );
+}
+
+/** `255.255.255.0` → 24; null when it is no netmask. */
+function prefixOfMask(text: string): number | null {
+  const bytes = parseAddress(text);
+  if (bytes?.length !== 4) return null;
+  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  return /^1+0*$/.test(bits) ? bits.lastIndexOf("1") + 1 : null;
+}
+
 function readVip(value: string, fail: Fail): VipAddress {
+  refuseMore(value, fail);
   const slash = value.indexOf("/");
   const bare = readAddress(slash < 0 ? value : value.slice(0, slash), (what, instead) => {
     return fail(slash < 0 ? what : what.replace(value.slice(0, slash), value), instead);

@@ -161,6 +161,29 @@ describe("scalars", () => {
     ["an interface with a blank", web("").replace("eth0", "§eth 0"), "which cannot be an interface"],
     ["a long interface", web("").replace("eth0", "§abcdefghijklmnop"), "16 bytes long"],
     ["an address of letters", web("    source: §router\n"), "which is not an IP address"],
+    [
+      "an address as keepalived has it",
+      web("").replace("10.0.0.1/24", "§10.0.0.1/24 brd + dev eth1 label eth1:1"),
+      "(write { address: 10.0.0.1/24, broadcast: +, dev: eth1, label: eth1:1 })",
+    ],
+    [
+      "a netmask",
+      web("").replace("10.0.0.1/24", "§10.0.0.1/255.255.254.0"),
+      "with a netmask (write 10.0.0.1/23)",
+    ],
+    ["far too large a number", web("    priority: §99999999999999999999\n"), "far out of range"],
+    [
+      "half an address",
+      probes("  p: { type: tcp, address: §10.0.0.300:80 }"),
+      "whose host is not an IP address",
+    ],
+    [
+      "a file that depends on the daemon's directory",
+      probes("  p: { type: file, path: §down }"),
+      "`path` is `down`, a relative path (write it from the root",
+    ],
+    ["its process file", probes("  p: { type: process, pid_file: §x.pid }"), "a relative path"],
+    ["nginx's", probes("  p: { type: nginx, process: { pid_file: §x.pid } }"), "a relative path"],
     ["an address with prefix", web("    source: §10.0.0.2/24\n"), "(write it without prefix: 10.0.0.2)"],
     ["a listen address", web("", "api: { listen: §8405 }\n"), "(write 127.0.0.1:8405 or [::1]:8405)"],
     [

@@ -22,6 +22,8 @@ test("the nearest name is offered only when it is near", () => {
 });
 
 test("keepalived's words lead to ours, and other keys are listed", () => {
+  expect(unknownKey("garp_master_refresh", ["interface", "announce"]).guess).toBe("announce");
+  expect(unknownKey("garp_master_refresh", ["repeat", "refresh"]).guess).toBe("refresh");
   expect(unknownKey("virtual_router_id", ["vrid", "version"]).guess).toBe("vrid");
   expect(unknownKey("advert_int", ["advert_interval"]).guess).toBe("advert_interval");
   expect(unknownKey("auth_pass", ["type", "key"]).guess).toBe("key");

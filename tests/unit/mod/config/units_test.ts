@@ -36,6 +36,8 @@ describe("parseDuration", () => {
     ["0.5ms", "finer than a millisecond", "write whole milliseconds"],
     ["soon", "not a duration", "write 500ms, 1s, 2m or 1h"],
     ["", "not a duration", "write 500ms, 1s, 2m or 1h"],
+    ["1m30s", "more than one duration", "write 90s"],
+    ["1h 30m", "more than one duration", "write 90m"],
     ["1e3s", "not a duration", "write 500ms, 1s, 2m or 1h"],
     ["9000h", "longer than a year", null],
   ])("refuses %s", (text, what, instead) => {

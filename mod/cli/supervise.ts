@@ -30,11 +30,11 @@ export async function superviseSelf(args: readonly string[]): Promise<number> {
   let stopping = false;
   let child: ReturnType<typeof spawn> | null = null;
   let endPause = () => {};
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
     process.on(signal, () => {
       stopping ||= signal === "SIGTERM" || signal === "SIGINT";
       child?.kill(signal);
-      if (signal !== "SIGHUP") endPause();
+      if (signal !== "SIGHUP" && signal !== "SIGUSR1") endPause();
     });
   }
   let pauseMs = FIRST_PAUSE_MS;

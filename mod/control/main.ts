@@ -38,7 +38,7 @@ function readOptions(argv: readonly string[]): ControlOptions {
 export async function runControl(argv: readonly string[]): Promise<number> {
   const options = readOptions(argv);
   // The engine takes the signals, and says when it is time.
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
   keepSmall();
   const link = new EngineLink();
   const session = new Session(options, link);

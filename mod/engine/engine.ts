@@ -17,6 +17,7 @@ import {
   SIGINT,
   SignalReader,
   SIGTERM,
+  SIGUSR1,
   SIGUSR2,
 } from "../../lib/libc/mod.ts";
 import type { NetlinkListener } from "../../lib/netlink/mod.ts";
@@ -189,6 +190,7 @@ export class Engine {
     for (let signal = this.#signals.next(); signal !== null; signal = this.#signals.next()) {
       if (signal === SIGTERM || signal === SIGINT) this.#stop(monotonicNs());
       else if (signal === SIGUSR2) this.#handOn(this.#signals.queued);
+      else if (signal === SIGUSR1) this.#outbox.noDump();
       else if (signal === SIGHUP) this.#outbox.reload();
       else if (signal === SIGCHLD) this.#reap();
     }

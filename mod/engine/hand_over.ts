@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2 } from "../../lib/libc/mod.ts";
+import { SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2 } from "../../lib/libc/mod.ts";
 
 /** Name of the variable; only the second image has it. */
 export const HAND_OVER = "APPLIANCE_ENGINE";
 
 /** What the engine takes by descriptor, and so has to be blocked in all its threads. */
-export const OWN_SIGNALS: readonly number[] = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2];
+export const OWN_SIGNALS: readonly number[] = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2];
 
 /** Who started it, the control process that is started already, and the path of the config file that it reads. */
 export interface HandOver {

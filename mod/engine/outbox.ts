@@ -58,6 +58,11 @@ export class Outbox {
     this.send({ type: "reload" });
   }
 
+  /** Answers SIGUSR1, which makes keepalived write what it knows into a file; by itself it would end the process. */
+  noDump(): void {
+    this.log("warning", ["engine"], "SIGUSR1 does nothing here; `appliance status --json` tells everything");
+  }
+
   /** Control has begun with the reload. */
   reloading(): void {
     this.#reload = false;

@@ -258,4 +258,15 @@ describeLab("the API", ["curl"], () => {
     },
     10_000,
   );
+
+  test("SIGUSR1, which keepalived dumps its state at, ends neither process", async () => {
+    const control = router.controlPid!;
+    killAll([router.enginePid, control], "SIGUSR1");
+    await waitFor(() => router.log.includes("SIGUSR1 does nothing here"), {
+      timeoutMs: 2000,
+      what: "the answer in the log",
+      explain: () => router.log,
+    });
+    expect([(await router.status()).engine?.pid, router.controlPid]).toEqual([router.enginePid, control]);
+  });
 });

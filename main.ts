@@ -1,21 +1,37 @@
 /**
- * Picks the command. What is large, or is not wanted by every command, is loaded when it is wanted; the daemon's two
+ * Picks the command. What is large, or is not wanted by every command, is loaded when it is wanted; the daemon's
  * processes, which only it starts, do without the command line's machinery.
  *
  * @module
  */
+import { fstatSync } from "node:fs";
 import { inputText, programArguments } from "./lib/runtime/mod.ts";
 
 const argv = programArguments();
 const handOver = process.env.APPLIANCE_ENGINE;
 
+/** Whether another process speaks to this one. By hand the words that the daemon starts its processes by are unknown. */
+function isSpokenTo(): boolean {
+  try {
+    const input = fstatSync(0);
+    return input.isSocket() || input.isFIFO();
+  } catch {
+    return false;
+  }
+}
+
 async function run(): Promise<number> {
   if (handOver !== undefined) return (await import("./mod/engine/main.ts")).runEngine(handOver);
-  if (argv[0] === "control") return await (await import("./mod/control/main.ts")).runControl(argv.slice(1));
-  if (argv[0] === "tunnel") return (await import("./mod/tunnel/user/process.ts")).runUserTunnel();
-  if (argv[0] === "read-config") {
+  const [role, ...rest] = argv;
+  if (role === "control" && rest[0] === "--config" && isSpokenTo()) {
+    return await (await import("./mod/control/main.ts")).runControl(rest);
+  }
+  if (role === "tunnel" && rest.length === 1 && isSpokenTo()) {
+    return (await import("./mod/tunnel/user/process.ts")).runUserTunnel();
+  }
+  if (role === "read-config" && rest.length === 1) {
     const { printLoaded } = await import("./mod/config/loaded.ts");
-    await printLoaded(argv[1] ?? "", await inputText());
+    await printLoaded(rest[0]!, await inputText());
     return 0;
   }
   const { main } = await import("./mod/cli/main.ts");

@@ -14,6 +14,7 @@ export function codeOf(thrown: unknown): string | null {
 /** Why something failed, as the end of a sentence: "address already in use". Never a stack, never empty. */
 export function reasonOf(thrown: unknown): string {
   const code = codeOf(thrown);
+  if (code === "EISDIR") return "it is a directory";
   if (code !== null) {
     for (const [name, text] of getSystemErrorMap().values()) if (name === code) return text;
   }

@@ -15,7 +15,7 @@ interface Options {
 
 export function addCheck(cli: Cli): void {
   const command = addCommand(cli, "check", "validates a config; tells every problem with its line and column")
-    .argument("[FILE]", "config file, as with -c")
+    .argument("[FILE]", "config file, as with -c; - = standard input")
     .addOption(jsonOption())
     .addHelpText("after", "\nExit code: 0 the config is good, 2 it is not");
   handle<Options>(
@@ -25,7 +25,8 @@ export function addCheck(cli: Cli): void {
   );
 }
 
-async function check({ out }: Cli, { config: file, json }: Options): Promise<number> {
+async function check({ out }: Cli, { config, json }: Options): Promise<number> {
+  const file = config === "-" ? "/dev/stdin" : config;
   const text = readConfigFile(file);
   const { formatProblem, loadConfig } = await import("../config/load.ts");
   const result = loadConfig(text, file);

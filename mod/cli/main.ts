@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.ts";
-import type { Cli, Entries, Streams } from "./cli.ts";
+import { type Cli, type Entries, jsonOption, type Streams } from "./cli.ts";
 import { addCompletion } from "./completion.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEvents } from "./events.ts";
@@ -85,6 +85,12 @@ export function createCli(argv: readonly string[], entries: Entries, { out, err 
   const program = new Command("appliance")
     .description("Keeps a service's address alive across Linux routers")
     .option("-c, --config <FILE>", "config file")
+    .addOption(jsonOption().hideHelp())
+    .hook("preAction", (_, command) => {
+      // Wherever it stands, the parser takes it for the program's own.
+      const knows = command.options.some(({ long }) => long === "--json");
+      if (program.opts()["json"] === true && !knows) command.error("error: unknown option '--json'");
+    })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => out.write(text),

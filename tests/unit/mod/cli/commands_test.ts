@@ -65,6 +65,18 @@ describe("the command line", () => {
     expect((await run(["release", "--", "--json"])).out).not.toContain("{");
   });
 
+  test("--json may stand before the command, of those that have it", async () => {
+    const before = await run(["--json", "version"]);
+    expect(before).toEqual(await run(["version", "--json"]));
+    for (const argv of [["--json", "completion", "bash"], ["completion", "bash", "--json"]]) {
+      expect(await run(argv)).toEqual({
+        code: 2,
+        out: `{"ok":false,"error":"unknown option '--json'"}\n`,
+        err: "error: unknown option '--json'\n",
+      });
+    }
+  });
+
   test("every command has --help with -c, and hides what is not for people", async () => {
     const { code, out } = await run(["--help"]);
     expect(code).toBe(0);

@@ -47,7 +47,9 @@ function loadedBy(args: readonly string[], environment: Readonly<Record<string, 
       JSON.stringify(list)
     }, JSON.stringify(Object.keys(require.cache))));`,
   );
-  Bun.spawnSync([process.execPath, "--preload", witness, MAIN, ...args], {
+  // Control is spoken to: nobody starts it by hand.
+  const shell = ["sh", "-c", ': | "$0" "$@"'];
+  Bun.spawnSync([...shell, process.execPath, "--preload", witness, MAIN, ...args], {
     env: { ...process.env, ...environment },
     stdin: "ignore",
     timeout: 10_000,
@@ -92,7 +94,7 @@ describe("nothing heavy is loaded before a command wants it", () => {
   });
 
   test("the control process: no schemas, no YAML, no command line", () => {
-    const { packages } = loadedBy(["control"]);
+    const { packages } = loadedBy(["control", "--config", "x.yaml"]);
     expect(packages).toContain("hono");
     for (const heavy of ["zod", "yaml", "commander"]) expect(packages).not.toContain(heavy);
   });
@@ -122,6 +124,31 @@ test("the exit code is the process's", () => {
   const { exitCode, stderr } = Bun.spawnSync([process.execPath, MAIN, "chek"]);
   expect(exitCode).toBe(2);
   expect(stderr.toString()).toBe("error: unknown command 'chek'\n(Did you mean check?)\n");
+});
+
+test("the words that the daemon starts its processes by are no commands", () => {
+  for (const words of [["control"], ["control", "--config", "x.yaml"], ["tunnel", "gre1"], ["read-config"]]) {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, ...words], {
+      stdin: "ignore",
+    });
+    expect([exitCode, stdout.toString()]).toEqual([2, ""]);
+    expect(stderr.toString()).toStartWith(`error: unknown command '${words[0]}'\n`);
+  }
+});
+
+test("check reads standard input for -, and says what a directory is", () => {
+  const check = (args: readonly string[]) => {
+    const stdin = new TextEncoder().encode("nod: a\n");
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, "check", ...args], { stdin });
+    return { exitCode, told: `${stdout}${stderr}` };
+  };
+  for (const args of [["-"], ["-c", "-"]]) {
+    expect(check(args)).toEqual({
+      exitCode: 2,
+      told: "/dev/stdin:1:1: unknown key `nod` (did you mean `node`?)\n",
+    });
+  }
+  expect(check(["/"])).toEqual({ exitCode: 2, told: "Cannot read /: it is a directory\n" });
 });
 
 test("a config of any size is handed on whole, though its reader takes its time", async () => {

@@ -43,7 +43,6 @@ export interface ConfigDocument {
 }
 
 /** What a decoder makes of bytes that are not UTF-8, and what it leaves of a character of two bytes (UTF-16). */
-// deno-lint-ignore no-control-regex
 const NOT_TEXT = /[\uFFFD\0]/;
 const MAX_SIZE = 1_000_000;
 const MAX_DEPTH = 100;

@@ -87,6 +87,11 @@ function requestError(thrown: Error, prepared: Prepared): string {
   return tlsError(thrown, endpoint, serverName) ?? connectionError(thrown, host, port);
 }
 
+/** An answer that ends with its head (RFC 9112 §6.3). A server that sends more all the same has answered. */
+function hasNoBody(method: string, status: number | undefined): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}
+
 function readBody(answer: IncomingMessage, prepared: Prepared, settle: Settle): void {
   const limit = prepared.body === null ? DRAIN_LIMIT : BODY_LIMIT;
   const chunks: Uint8Array[] = [];
@@ -125,6 +130,11 @@ export function createRequester(
       if (problem !== null) {
         answer.on("error", () => {});
         return settle(failure(problem));
+      }
+      if (hasNoBody(request.method, answer.statusCode)) {
+        answer.on("error", () => {});
+        const missing = prepared.body?.("", false) ?? null;
+        return settle(missing === null ? { ok: true } : failure(missing));
       }
       readBody(answer, prepared, settle);
     });

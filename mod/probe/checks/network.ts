@@ -5,6 +5,18 @@
  */
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
+import {
+  AF_INET,
+  AF_INET6,
+  closeFd,
+  connectSocket,
+  ENETUNREACH,
+  openSocket,
+  SOCK_DGRAM,
+  sockaddrIn,
+  sockaddrIn6,
+} from "../../../lib/libc/mod.ts";
+import { parseAddress } from "../../../lib/packet/address.ts";
 
 /** `127.0.0.1:80`, `[::1]:80`. */
 export function endpointOf(host: string, port: number | string): string {
@@ -38,11 +50,28 @@ export const sharedLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
+/**
+ * Whether the kernel knows no way to an address. The runtime calls whatever ends a connection before it stands "refused";
+ * connecting a datagram socket sends nothing and tells.
+ */
+function hasNoRoute(address: string | undefined): boolean {
+  const bytes = parseAddress(address ?? "");
+  if (bytes === null) return false;
+  const fd = openSocket(bytes.length === 4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0, "look for a route");
+  try {
+    return connectSocket(fd, bytes.length === 4 ? sockaddrIn(bytes, 9) : sockaddrIn6(bytes, 9)) ===
+      -ENETUNREACH;
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** Why a connection to `host`:`port` could not be made or broke, for operators. */
 export function connectionError(thrown: unknown, host: string, port: number | string): string {
-  const error = thrown as NodeJS.ErrnoException;
+  const error = thrown as NodeJS.ErrnoException & { readonly address?: string };
   const endpoint = endpointOf(host, port);
-  switch (error.code) {
+  const code = error.code === "ECONNREFUSED" && hasNoRoute(error.address) ? "ENETUNREACH" : error.code;
+  switch (code) {
     case "ECONNREFUSED":
       return `connection refused by ${endpoint}`;
     case "ECONNRESET":

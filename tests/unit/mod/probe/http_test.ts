@@ -39,6 +39,10 @@ function answer(socket: Socket, path: string): void {
       return void socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
     case "/moved":
       return void socket.end("HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
+    case "/no-content":
+      return void socket.end("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello");
+    case "/line":
+      return void socket.end(ok("first\nok\r\n"));
     case "/ssh":
       return void socket.end("SSH-2.0-OpenSSH\r\n");
     case "/drop":
@@ -112,6 +116,22 @@ describe("http", () => {
       expect(heads[0]).toContain(`${line}\r\n`);
     }
     await until("the connection is closed", () => sockets.size === 0);
+  });
+
+  test("a status without a body ends with its head, whatever a careless server sends after it", async () => {
+    expect(await runOnce(http("/no-content"))).toMatchObject({ ok: true });
+    expect(await runOnce(http("/ok", { method: "HEAD" }))).toMatchObject({ ok: true });
+    expect(await errorOf(http("/no-content", { body: { kind: "text", text: "hello" } })))
+      .toBe(`body of ${url}/no-content does not contain "hello"`);
+  });
+
+  test("the end of the body is also before its last line end", async () => {
+    const line = (source: string, flags = "") => http("/line", { body: { kind: "regex", source, flags } });
+    for (const good of [line("ok$"), line("^first\\nok$"), line("ok\\r\\n$"), line("^ok$", "m")]) {
+      expect(await runOnce(good)).toMatchObject({ ok: true });
+    }
+    expect(await errorOf(line("^ok$"))).toContain("does not match /^ok$/");
+    expect(await errorOf(line("first$"))).toContain("does not match /first$/");
   });
 
   test("says what is wrong with the answer", async () => {

@@ -7,6 +7,7 @@ import { createCheck } from "../../../../mod/probe/checks/mod.ts";
 import type { ExecProbe, ProcessMatch } from "../../../../mod/probe/model.ts";
 import { common, errorOf, listen, lives, runOnce, temporaryFolder, until } from "./helpers.ts";
 
+const CHECKS = join(import.meta.dir, "../../../../mod/probe/checks/mod.ts");
 const folder = temporaryFolder();
 const at = (name: string) => join(folder.path, name);
 afterAll(() => folder.remove());
@@ -22,6 +23,20 @@ test("tcp: connects, is refused, names that do not exist", async () => {
   expect(await errorOf(tcp("127.0.0.1", 1))).toBe("connection refused by 127.0.0.1:1");
   expect(await errorOf(tcp("::1", 1))).toBe("connection refused by [::1]:1");
   expect(await errorOf(tcp("nobody.invalid", 1))).toStartWith("cannot resolve nobody.invalid: ");
+});
+
+const hasNamespaces = spawnSync("unshare", ["-rn", "true"]).status === 0;
+
+test.skipIf(!hasNamespaces)("tcp: no way to an address is not a refusal by it", () => {
+  // The runtime says the same of both. In a network of its own there is no route.
+  const code = `
+    const { createCheck } = await import(${JSON.stringify(CHECKS)});
+    const probe = ${JSON.stringify({ ...common, type: "tcp", host: "192.0.2.1", port: 80 })};
+    console.log((await createCheck(probe, () => {}).run(new AbortController().signal)).error);`;
+  const { stdout, stderr } = spawnSync("unshare", ["-rn", process.execPath, "-e", code], {
+    encoding: "utf8",
+  });
+  expect([stdout.trim(), stderr]).toEqual(["network of 192.0.2.1:80 is unreachable", ""]);
 });
 
 describe("file", () => {

@@ -222,7 +222,9 @@ function reprioritized(next: VrrpState, before: VrrpState, now: MonotonicNs): Vr
 }
 
 /** Shifts a backup's running timer by what Master_Down_Interval has changed, and thinks over a preemption. */
-function retimed(state: VrrpState, before: VrrpState, now: MonotonicNs): VrrpState {
+function retimed(next: VrrpState, before: VrrpState, now: MonotonicNs): VrrpState {
+  const delayed = (next.config.preemptDelayMs - before.config.preemptDelayMs) * NS_PER_MS;
+  const state = next.preemptAt === null ? next : { ...next, preemptAt: next.preemptAt + delayed };
   if (before.conditions.deaf !== state.conditions.deaf) return listening(state, now);
   const { master } = state;
   if (state.takeoverReason !== null && master !== null && !mayPreempt(state, master.priority)) {

@@ -155,6 +155,20 @@ describe("preemption", () => {
     expect(rig.dueMs).toBe(FAST_MS);
   });
 
+  test("with a delay that a reload changes: counted all the same from the first lower advert", () => {
+    const rig = Rig.backup({ preempt: false });
+    rig.hear(LOWER, { priority: 50 });
+    rig.configure({ preempt: true, preemptDelayMs: 2000 });
+    rig.wait(1999 * MS).hear(LOWER, { priority: 50 });
+    expect(rig.dueMs).toBe(3000 + SKEW_MS);
+    rig.configure({ preempt: true, preemptDelayMs: 2500 });
+    rig.wait(500 * MS).hear(LOWER, { priority: 50 });
+    expect(rig.dueMs).toBe(3000 + SKEW_MS);
+    rig.configure({ preempt: true, preemptDelayMs: 1000 });
+    rig.hear(LOWER, { priority: 50 });
+    expect(rig.dueMs).toBe(FAST_MS);
+  });
+
   test("with a delay: does not put off a take-over from a master that is silent", () => {
     const rig = Rig.backup({ preemptDelayMs: 20_000 });
     rig.hear(LOWER, { priority: 50 });

@@ -277,7 +277,7 @@ function warnings(instance: InstanceEntry): string[] {
   const dropped = Object.entries(adverts.dropped).filter(([, count]) => count > 0);
   if (dropped.length > 0) {
     sentences.push(
-      `Packets were ignored: ${listText(dropped.map(([reason, count]) => `${count} for their ${reason}`))}.`,
+      `Packets were ignored: ${listText(dropped.map(([reason, count]) => `${count} (${reason})`))}.`,
     );
   }
   if (adverts.address_mismatch > 0) {

@@ -55,6 +55,7 @@ import {
   encodeIpv4Into,
   encodeIpv6Into,
   encodeVrrpInto,
+  equalBytes,
   ETHER_TYPE,
   IP_PROTOCOL,
   IPV4_HEADER_LENGTH,
@@ -291,7 +292,10 @@ export function advertTemplate(
 ): AdvertTemplate {
   const { family } = config;
   const group = family === "ipv4" ? VRRP_IPV4_GROUP : VRRP_IPV6_GROUP;
-  const peers = config.peers.length === 0 ? [group] : config.peers.map((peer) => parseAddress(peer)!);
+  const named = config.peers.map((peer) => parseAddress(peer)!);
+  // One list may serve all routers: nobody needs to hear himself.
+  const others = named.filter((peer) => !equalBytes(peer, source));
+  const peers = named.length === 0 ? [group] : others.length === 0 ? named : others;
   const header = (family === "ipv4" ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH) +
     (config.auth.type === "ah" ? AH_LENGTH : 0);
   return {

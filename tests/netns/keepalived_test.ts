@@ -86,7 +86,8 @@ class Scenario {
     this.appliance = await this.ours.startAppliance(webYaml(this.ourPriority, {
       version,
       ...(version === 2 ? { advert_interval: "1s" } : {}),
-      ...(unicast ? { peers: [THEIRS] } : {}),
+      // The same list on every router: the own address in it is no peer.
+      ...(unicast ? { peers: [OURS, THEIRS] } : {}),
       ...(password === undefined ? {} : { auth: { type: "pass", key: password } }),
       ...keys,
     }));

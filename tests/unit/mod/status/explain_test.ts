@@ -72,7 +72,7 @@ describe("explain()", () => {
       .toContain("Two routers are master: 10.1.1.9 advertises too");
     const store = filledStore();
     expect(explain(viewStatus(store.snapshot()), "web").instances[0]!.sentences)
-      .toContain("Packets were ignored: 2 for their ttl.");
+      .toContain("Packets were ignored: 2 (ttl).");
   });
 
   test("says that nobody hears a master that cannot send, and is not well then", () => {

@@ -136,13 +136,21 @@ function refusal(address: string, thrown: unknown): Error {
   return new Error(`Cannot listen on ${address}: ${reasonOf(thrown)}`, { cause: thrown });
 }
 
+/**
+ * A request without a Host header, as HTTP/1.0 allows it (HAProxy's and other plain health checks send such), has no
+ * whole URL for the runtime.
+ */
+function withHost(request: Request): Request {
+  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
+}
+
 function common(handler: FetchHandler, idleTimeoutS: number = DEFAULT_IDLE_S) {
   return {
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: MAX_BODY_BYTES,
     development: false,
     async fetch(request: Request, server: Bun.Server<undefined>): Promise<Response> {
-      const response = await handler(request);
+      const response = await handler(withHost(request));
       if (response.headers.get("content-type")?.startsWith("text/event-stream")) server.timeout(request, 0);
       return response;
     },

@@ -108,6 +108,10 @@ describeLab("the API", ["curl"], () => {
     expect(overSocket("/healthz", ...code).stdout).toBe("200");
     expect(overSocket("/nothing", ...code).stdout).toBe("404");
     expect(overTcp("/healthz", ...code).stdout).toBe("200");
+    // HAProxy's check: HTTP/1.0 without a Host header.
+    for (const over of [overSocket, overTcp]) {
+      expect(over("/healthz", "--http1.0", "-H", "Host:", ...code).stdout).toBe("200");
+    }
 
     const metrics = overSocket("/metrics", "-D", "-").stdout;
     expect(metrics).toMatch(/^content-type: text\/plain; version=0\.0\.4/im);

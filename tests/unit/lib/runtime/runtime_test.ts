@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -119,6 +119,21 @@ describe("serveTcp()", () => {
     expect(await messageOf(() => serveTcp(hello, { hostname: "192.0.2.77", port: 1 }))).toBe(
       "Cannot listen on 192.0.2.77:1: address not available",
     );
+  });
+
+  test("gives a request without a Host header, as plain health checks send it, a whole URL", async () => {
+    const { address } = kept(serveTcp(async (request) => {
+      return new Response([request.method, request.url, await request.text()].join(" "));
+    }, { hostname: "127.0.0.1", port: 0 }));
+    const ask = async (text: string) => {
+      const [host, port] = address.split(":");
+      const socket = createConnection(Number(port), host, () => socket.write(text));
+      let answer = "";
+      for await (const chunk of socket.setEncoding("utf8")) answer += chunk as string;
+      return answer.split("\r\n\r\n")[1];
+    };
+    expect(await ask("GET /healthz?a=b HTTP/1.0\r\n\r\n")).toBe("GET http://localhost/healthz?a=b ");
+    expect(await ask("POST /m HTTP/1.0\r\nContent-Length: 2\r\n\r\nok")).toBe("POST http://localhost/m ok");
   });
 
   test("turns an exception of the handler into a bare 500", async () => {

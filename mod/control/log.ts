@@ -12,10 +12,13 @@ function textOf(record: LogRecord): string {
   return record.message.map((part) => typeof part === "string" ? part : String(part)).join("");
 }
 
+/** One line without control characters: what a probe's command or a peer said must not drive the reader's terminal. */
 function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const category = record.category.slice(1).join(".");
-  return `${time} ${record.level.padEnd(7)} ${category === "" ? "" : `${category}: `}${textOf(record)}\n`;
+  // deno-lint-ignore no-control-regex
+  const text = textOf(record).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  return `${time} ${record.level.padEnd(7)} ${category === "" ? "" : `${category}: `}${text}\n`;
 }
 
 function formatJson(record: LogRecord): string {

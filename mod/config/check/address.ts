@@ -11,7 +11,7 @@ import type { RawInstance } from "../schema/vrrp.ts";
 import type { Address } from "../schema/base.ts";
 import { STATIC_ADDRESS_REQUIRED, VIP_REQUIRED } from "../schema/address.ts";
 import type { RawVip, VipAddress } from "../schema/address.ts";
-import { requireKeys } from "./context.ts";
+import { isWritten, requireKeys } from "./context.ts";
 import type { Check } from "./context.ts";
 
 const IP_V4 = 20;
@@ -248,7 +248,10 @@ export function checkPeers(check: Check, path: Path, instance: RawInstance): voi
   if (source !== undefined) {
     const reason = notAHost(source);
     if (reason !== null) check.report({ path: [...path, "source"], what: `is ${source.text}, ${reason}` });
-    if (vips.has(source.text) && instance.priority !== undefined && instance.priority !== 255) {
+    // One that is wrong may be meant for an owner.
+    const owner = instance.priority === 255 ||
+      (instance.priority === undefined && isWritten(check, [...path, "priority"]));
+    if (vips.has(source.text) && !owner) {
       const what = `is ${source.text}, a virtual address, which a backup does not have`;
       check.report({
         path: [...path, "source"],

@@ -215,8 +215,7 @@ export const vrrpInstance = mapping("A virtual router: one VRID on one interface
   ),
   peers: list(
     {
-      description:
-        "Addresses of the other routers: send to each of them instead of multicast. One list may serve all: the own one in it is left out.",
+      description: "Addresses of the other routers: send to each of them instead of multicast.",
       minItems: 1,
     },
     scalar({ description: "Address of another router.", type: "string" }, readAddress),

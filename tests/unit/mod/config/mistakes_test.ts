@@ -307,6 +307,11 @@ describe("addresses", () => {
     ["a multicast peer", web("    peers: [§224.0.0.18]\n"), "a multicast address"],
     ["a source that is no host", web("    source: §255.255.255.255\n"), "broadcast address of every network"],
     [
+      "a virtual address as source, with the priority of everybody",
+      web("    source: §10.0.0.1\n"),
+      "a virtual address, which a backup does not have",
+    ],
+    [
       "a virtual address as source",
       web("    priority: 100\n    source: §10.0.0.1\n"),
       "a virtual address, which a backup does not have",

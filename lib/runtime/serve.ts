@@ -22,6 +22,8 @@ export interface Listener {
   retire(): void;
   /** As {@link retire}, and closes every connection. */
   stop(): Promise<void>;
+  /** Whether somebody has removed the unix socket: then nobody can come in any more. */
+  isLost(): boolean;
 }
 
 /** Where to listen on TCP. */
@@ -65,6 +67,7 @@ export function serveTcp(handler: FetchHandler, options: TcpOptions): Listener {
     }));
   return {
     address: at(server.port ?? options.port),
+    isLost: () => false,
     retire: () => void server.stop(),
     stop: () => server.stop(true),
   };
@@ -117,6 +120,7 @@ export async function serveUnix(handler: FetchHandler, options: UnixOptions): Pr
   };
   return {
     address: path,
+    isLost: () => mine !== null && identityOf(path) === null,
     retire() {
       void server.stop();
       remove();
@@ -133,7 +137,11 @@ function bytesOf(text: string): number {
 }
 
 function refusal(address: string, thrown: unknown): Error {
-  return new Error(`Cannot listen on ${address}: ${reasonOf(thrown)}`, { cause: thrown });
+  // The runtime says anything of a name that leads nowhere.
+  const named = /^[^/[]*[a-z][^/[]*:\d+$/i.test(address) && !address.startsWith("localhost:");
+  const unknown = named && !["EADDRINUSE", "EACCES"].includes(codeOf(thrown) ?? "");
+  const reason = unknown ? "the name leads to no address of this machine" : reasonOf(thrown);
+  return new Error(`Cannot listen on ${address}: ${reason}`, { cause: thrown });
 }
 
 /**
@@ -169,8 +177,9 @@ function listen(address: string, start: () => Bun.Server<undefined>): Bun.Server
 function identityOf(path: string): string | null {
   try {
     const stat = lstatSync(path);
-    // Inode numbers are used again at once; the time of the last change is not.
-    return `${stat.dev}:${stat.ino}:${stat.ctimeMs}`;
+    // Inode numbers are used again at once, the time of birth is not; where there is none, that of the last change, which
+    // a new mode or group changes too.
+    return `${stat.dev}:${stat.ino}:${stat.birthtimeMs || stat.ctimeMs}`;
   } catch {
     return null;
   }

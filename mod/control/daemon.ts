@@ -36,6 +36,8 @@ const STOP_NOTIFY_MS = 950;
 const FRESH_PATIENCE_MS = 300;
 const SUCCESSOR_PATIENCE_MS = 3000;
 const LISTEN_STEP_MS = 10;
+/** How often it is looked whether the API's socket is still there. */
+const SOCKET_CHECK_MS = 2000;
 /** How often it is looked whether another engine has come. */
 const HEARTBEAT_STEP_MS = 50;
 
@@ -77,6 +79,8 @@ export class Daemon {
   #stoppingAt: number | null = null;
   /** Another daemon goes on with all that is ours. */
   #handedOn = false;
+  /** Why the API's socket could not be put back, as it was told last. */
+  #socketProblem: string | null = null;
   #reloading: Promise<ActionResult> | null = null;
   #reloadNext: Promise<ActionResult> | null = null;
 
@@ -148,9 +152,23 @@ export class Daemon {
     const { ok, text: problems } = await configured;
     this.#notices.changed(ok, restarted);
     this.#store.setConfig({ ok, problems: ok ? [] : [problems], file: resolve(this.#path) });
+    setInterval(() => void this.#repairSocket(), SOCKET_CHECK_MS).unref();
     if (predecessor === null) return;
     if (!ok) throw new Error(problems);
     await this.#listen(true, SUCCESSOR_PATIENCE_MS);
+  }
+
+  /** Whoever clears /run away takes the socket along, and with it all ways to the daemon but signals. */
+  async #repairSocket(): Promise<void> {
+    if (this.#stopping || this.#reloading !== null) return;
+    try {
+      if (!await this.#listeners.repair()) return;
+      this.#event("repair", `${this.#config.api.socket} was removed by someone else and put back`);
+    } catch (error) {
+      const problem = (error as Error).message;
+      if (problem !== this.#socketProblem) log("error", ["api"], problem);
+      this.#socketProblem = problem;
+    }
   }
 
   /** Opens the API, which a daemon that has just ended may still be closing. Throws Error. */

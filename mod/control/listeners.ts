@@ -26,6 +26,7 @@ export class ApiListeners {
   #tcp: Tcp | null = null;
   /** Nobody comes in by these any more. */
   #retired: Listener[] = [];
+  #closed = false;
 
   constructor(handlers: ApiHandlers) {
     this.#handlers = handlers;
@@ -37,7 +38,7 @@ export class ApiListeners {
    */
   async open(api: ApiConfig): Promise<void> {
     const before = this.#socket;
-    const socket = before?.path === api.socket
+    const socket = before?.path === api.socket && !before.listener.isLost()
       ? before
       : { path: api.socket, listener: await serveUnix(this.#handlers.local, { path: api.socket }) };
     // The first one stays whatever becomes of the rest: one door is better than none.
@@ -52,6 +53,21 @@ export class ApiListeners {
     if (socket !== before && before !== null) this.#retire(before.listener);
   }
 
+  /** Puts the unix socket back where somebody has removed it; true when it did. Throws Error: why it cannot. */
+  async repair(): Promise<boolean> {
+    const before = this.#socket;
+    if (before === null || this.#closed || !before.listener.isLost()) return false;
+    const listener = await serveUnix(this.#handlers.local, { path: before.path });
+    if (this.#closed || this.#socket !== before) {
+      await listener.stop();
+      return false;
+    }
+    this.#socket = { path: before.path, listener };
+    this.#retire(before.listener);
+    this.dismiss();
+    return true;
+  }
+
   /** What was asked by the doors that are no longer wanted is answered: soon they are closed altogether. */
   dismiss(): void {
     const retired = this.#retired;
@@ -61,6 +77,7 @@ export class ApiListeners {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const open = [this.#socket?.listener, this.#tcp?.listener, ...this.#retired];
     await Promise.all(open.map((listener) => listener?.stop()));
   }

@@ -119,6 +119,9 @@ describe("serveTcp()", () => {
     expect(await messageOf(() => serveTcp(hello, { hostname: "192.0.2.77", port: 1 }))).toBe(
       "Cannot listen on 192.0.2.77:1: address not available",
     );
+    expect(await messageOf(() => serveTcp(hello, { hostname: "nobody.invalid", port: 1 }))).toBe(
+      "Cannot listen on nobody.invalid:1: the name leads to no address of this machine",
+    );
   });
 
   test("gives a request without a Host header, as plain health checks send it, a whole URL", async () => {

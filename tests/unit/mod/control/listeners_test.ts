@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -103,4 +103,28 @@ test("who stays in a door that is no longer wanted is sent away", async () => {
 test("at the start the unix socket is there, though the port is another's", async () => {
   await expect(listeners.open(api("a.sock", await port(true)))).rejects.toThrow();
   expect(await local("a.sock")).toBe("local");
+});
+
+test("a socket that somebody has removed is put back, at once by a reload", async () => {
+  await listeners.open(api("a.sock", null));
+  expect(await listeners.repair()).toBeFalse();
+  rmSync(join(directory, "a.sock"));
+  expect(await listeners.repair()).toBeTrue();
+  expect([await local("a.sock"), await listeners.repair()]).toEqual(["local", false]);
+
+  rmSync(join(directory, "a.sock"));
+  await listeners.open(api("a.sock", null));
+  expect([await local("a.sock"), readdirSync(directory)]).toEqual(["local", ["a.sock"]]);
+  await listeners.close();
+  expect([await listeners.repair(), readdirSync(directory)]).toEqual([false, []]);
+});
+
+test("a socket whose group was changed is left as it is", async () => {
+  await listeners.open(api("a.sock", null));
+  chmodSync(join(directory, "a.sock"), 0o600);
+  expect(await listeners.repair()).toBeFalse();
+  await listeners.open(api("a.sock", null));
+  expect([await local("a.sock"), statSync(join(directory, "a.sock")).mode & 0o777]).toEqual(["local", 0o600]);
+  await listeners.close();
+  expect(readdirSync(directory)).toEqual([]);
 });

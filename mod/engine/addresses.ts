@@ -4,7 +4,7 @@
  * @module
  */
 import { monotonicNs } from "../../lib/libc/mod.ts";
-import { NETLINK_ROUTE, NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
+import { type Address, NETLINK_ROUTE, NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
 import { equalBytes, formatAddress, isLinkLocal } from "../../lib/packet/mod.ts";
 import type { AddressEffect, AddressStep, Placement } from "../address/model.ts";
 import { putAddresses, removeAddresses } from "../address/shell.ts";
@@ -23,7 +23,7 @@ import {
   timer,
 } from "../address/step.ts";
 import type { LinkTable } from "../link/model.ts";
-import { holdersOf, isMachinesOwn } from "../link/step.ts";
+import { hangingOn, holdersOf, isMachinesOwn } from "../link/step.ts";
 import type { MonotonicNs } from "./deadlines.ts";
 import { Timer } from "./timer.ts";
 
@@ -37,6 +37,8 @@ export interface AddressListener {
   readonly repaired: (instance: string, placement: Placement, fight: boolean) => void;
   /** An address could not be removed. */
   readonly stuck: (error: string) => void;
+  /** The machine's interfaces and addresses. */
+  readonly links: () => LinkTable;
   /** The keeper's deadline changed. */
   readonly schedule: (timer: Timer, due: MonotonicNs) => void;
 }
@@ -212,6 +214,38 @@ export class AddressKeeper {
   #remove(placements: readonly Placement[]): void {
     if (placements.length === 0) return;
     for (const placement of placements) this.#refused.delete(keyOf(placement));
+    const hanging = this.#hangingOn(placements);
     for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
+    if (hanging.length === 0) return;
+    for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
+  }
+
+  /**
+   * The machine's own addresses that would go with these: a virtual one is the first of its subnet where an operator
+   * calls a real one virtual, or where somebody took the real ones away for a moment.
+   */
+  #hangingOn(placements: readonly Placement[]): Placement[] {
+    const links = this.#listener.links();
+    const removed = new Set(placements.map(keyOf));
+    const keyIn = (ifindex: number, { local, prefix }: Pick<Address, "local" | "prefix">) =>
+      placementKey(ifindex, formatAddress(local), prefix);
+    return [...Map.groupBy(placements, ({ ifindex }) => ifindex)].flatMap(([ifindex, those]) => {
+      const named = those.map(({ address, prefix }) => ({ local: address, prefix }));
+      const isOurs = (entry: Address) => {
+        const key = keyIn(ifindex, entry);
+        return removed.has(key) || this.#state.owned.has(key);
+      };
+      return hangingOn(links, ifindex, named, isOurs).map((entry): Placement => ({
+        ifindex,
+        interface: those[0]!.interface,
+        address: entry.local,
+        text: formatAddress(entry.local),
+        prefix: entry.prefix,
+        label: entry.label,
+        scope: entry.scope,
+        broadcast: entry.broadcast,
+        leaseNs: null,
+      }));
+    });
   }
 }

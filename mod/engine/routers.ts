@@ -77,6 +77,7 @@ export class VirtualRouters {
       settled: (instance, placement) => this.#belongings.addressSettled(instance, placement),
       repaired: (instance, placement, fight) => this.#repaired(instance, placement, fight),
       stuck: (error) => this.#outbox.log("error", ["address"], error),
+      links: () => this.#links,
       schedule: host.schedule,
     });
     this.#belongings = new Belongings({

@@ -191,3 +191,43 @@ export function isMachinesOwn(
   return address.length === 4 && own.some(({ validS }) => validS === null) &&
     own.every(({ local }) => isVirtual(local));
 }
+
+/** IFA_F_SECONDARY: another address of the same subnet was there first. */
+const SECONDARY = 0x01;
+
+/** An address by what names it on an interface. */
+type Named = Pick<Address, "local" | "prefix">;
+
+/**
+ * The permanent IPv4 addresses of an interface that the kernel takes away with others unless `promote_secondaries` is
+ * set: those of a subnet whose first address is removed.
+ *
+ * @param removed What is to be removed.
+ * @param isOurs Of such it is taken care elsewhere.
+ */
+export function hangingOn(
+  table: LinkTable,
+  ifindex: number,
+  removed: readonly Named[],
+  isOurs: (entry: Address) => boolean,
+): Address[] {
+  const list = table.addresses.get(ifindex) ?? [];
+  const isSecondary = ({ flags }: Address) => (flags & SECONDARY) !== 0;
+  const hanging = list.filter((entry) =>
+    isSecondary(entry) && entry.validS === null && entry.local.length === 4 && !isOurs(entry)
+  );
+  // As good as always.
+  if (hanging.length === 0) return [];
+  const firsts = removed.filter(({ local, prefix }) =>
+    list.some((entry) => !isSecondary(entry) && entry.prefix === prefix && equalBytes(entry.local, local))
+  );
+  return hanging.filter((entry) => firsts.some((first) => sameSubnet(first, entry)));
+}
+
+function sameSubnet(a: Named, b: Named): boolean {
+  return a.prefix === b.prefix && subnetOf(a) === subnetOf(b);
+}
+
+function subnetOf({ local, prefix }: Named): number {
+  return Math.floor(local.reduce((sum, byte) => sum * 256 + byte, 0) / 2 ** (32 - prefix));
+}

@@ -219,6 +219,21 @@ describeLab("links and addresses", ["tcpdump"], () => {
     expect(a.has("10.0.0.1")).toBe(true);
   }, 10_000);
 
+  test("an address that hangs on a virtual one, the first of its subnet, outlives it", async () => {
+    a.ip("addr add 10.0.1.1/24 dev eth0");
+    const router = await a.startAppliance(webYaml(150, { addresses: ["10.0.2.100/24"] }));
+    await router.waitState("web", "master", 2000);
+    a.ip("addr add 10.0.2.1/24 dev eth0");
+    expect((await router.stop()).code).toBe(0);
+    expect([a.has("10.0.2.100"), a.has("10.0.2.1")]).toEqual([false, true]);
+
+    // So does one beside an address of the machine that somebody calls virtual.
+    a.ip("addr add 10.0.1.2/24 dev eth0");
+    const mistaken = await a.startAppliance(webYaml(150, { addresses: ["10.0.1.1/24"] }));
+    await mistaken.waitState("web", "master", 2000);
+    expect(a.has("10.0.1.2")).toBe(true);
+  }, 10_000);
+
   test("a master whose adverts cannot leave is not well, and says why", async () => {
     const addresses = Array.from({ length: 20 }, (_, index) => `10.0.0.${100 + index}/24`);
     const router = await a.startAppliance(webYaml(150, { addresses }));

@@ -5,6 +5,7 @@ import { familyOf, formatAddress, parseAddress } from "../../../../lib/packet/mo
 import { type LinkTable, NO_LINKS } from "../../../../mod/link/model.ts";
 import {
   applyRouteEvents,
+  hangingOn,
   holdersOf,
   linkFault,
   linkNamed,
@@ -198,4 +199,27 @@ test("a batch is the same as its events one by one, and no table is changed", ()
     }),
     { numRuns: 500 },
   );
+});
+
+test("hangingOn: what the kernel takes away with the first address of a subnet", () => {
+  const SECONDARY = 0x81;
+  const table = linkTable([link(2, "eth0")], [
+    address(2, "10.0.0.1"),
+    address(2, "10.0.0.11", { flags: SECONDARY }),
+    address(2, "10.0.0.12", { flags: SECONDARY, validS: 3 }),
+    address(2, "10.0.0.13", { flags: SECONDARY }),
+    address(2, "10.0.1.1"),
+    address(2, "10.0.1.11", { flags: SECONDARY }),
+    address(2, "10.0.0.14", { flags: SECONDARY, prefix: 25 }),
+  ]);
+  const hanging = (...removed: string[]) =>
+    hangingOn(
+      table,
+      2,
+      removed.map((text) => ({ local: parseAddress(text)!, prefix: 24 })),
+      ({ local }) => formatAddress(local) === "10.0.0.13",
+    ).map(({ local }) => formatAddress(local));
+  expect(hanging("10.0.0.1")).toEqual(["10.0.0.11"]);
+  expect(hanging("10.0.0.1", "10.0.1.1")).toEqual(["10.0.0.11", "10.0.1.11"]);
+  expect([hanging("10.0.0.11"), hanging("10.0.0.9"), hanging()]).toEqual([[], [], []]);
 });

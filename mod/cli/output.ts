@@ -12,6 +12,8 @@ export interface Output {
   readonly isTerminal: boolean;
   /** Columns of the terminal; null when there is none. */
   readonly columns: number | null;
+  /** Lines of the terminal; null when there is none. */
+  readonly rows: number | null;
   readonly colours: boolean;
   /** True once the reader has gone away: nothing that is written arrives any more. */
   readonly closed: boolean;
@@ -34,6 +36,9 @@ export function openOutput(fd: 1 | 2): Output {
     isTerminal,
     get columns() {
       return isTerminal ? (fd === 1 ? process.stdout : process.stderr).columns ?? null : null;
+    },
+    get rows() {
+      return isTerminal ? (fd === 1 ? process.stdout : process.stderr).rows ?? null : null;
     },
     colours: isTerminal && (NO_COLOR === undefined || NO_COLOR === "") && TERM !== "dumb",
     get closed() {

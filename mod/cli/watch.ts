@@ -38,7 +38,7 @@ async function watch(out: Output, socket: string, first: StatusDocument, json: b
   try {
     let frame = json ? `${JSON.stringify(first)}\n` : statusScreen(first, out);
     while (true) {
-      out.write(live ? asFrame(frame) : json ? frame : `${frame}\n`);
+      out.write(live ? asFrame(frame, out.rows) : json ? frame : `${frame}\n`);
       if (out.closed) break;
       // Only a terminal wants to be redrawn when nothing happened.
       await bell.wait(live ? PERIOD : Infinity);
@@ -62,9 +62,17 @@ async function draw(out: Output, socket: string, json: boolean): Promise<string>
   }
 }
 
-/** Draws over the frame before without a flicker. */
-function asFrame(text: string): string {
-  return `\x1b[H${text.replaceAll("\n", "\x1b[K\n")}\x1b[J`;
+/**
+ * Draws over the frame before without a flicker. What the terminal has no lines for is left out at the end: printed, it
+ * would push the beginning away.
+ */
+export function asFrame(text: string, rows: number | null): string {
+  const lines = text.trimEnd().split("\n");
+  const shown = rows === null || lines.length < rows ? [...lines, ""] : [
+    ...lines.slice(0, rows - 1),
+    `… and ${lines.length - rows + 1} more: appliance status`,
+  ];
+  return `\x1b[H${shown.join("\x1b[K\n")}\x1b[J`;
 }
 
 /** Something to wait for. A ring while nobody waits is remembered. */

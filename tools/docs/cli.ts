@@ -19,6 +19,7 @@ function silent(): { readonly streams: Streams; text: () => string } {
   let written = "";
   const output = {
     isTerminal: false,
+    rows: null,
     columns: COLUMNS,
     colours: false,
     closed: false,

@@ -29,6 +29,7 @@ export function memory(onWrite: (text: string) => boolean = () => false): Output
   return {
     isTerminal: false,
     columns: null,
+    rows: null,
     colours: false,
     problem: null,
     get closed() {

@@ -74,6 +74,7 @@ const auth = holdsSecrets(mapping(
       },
       (value, fail): "pass" | "ah" => {
         const type = AUTH_TYPES.find((known) => known === value);
+        if (/^(none|off|no)$/i.test(value)) return fail(`is \`${value}\``, "remove `auth` for none");
         const near = nearest(value, AUTH_TYPES) !== null;
         return type ?? fail(near ? `is \`${value}\`` : "is not known", oneOfWords(value, AUTH_TYPES));
       },

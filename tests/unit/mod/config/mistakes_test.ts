@@ -235,6 +235,12 @@ describe("timers and authentication", () => {
     ],
     ["auth without type", web("    version: 2\n    §auth: { key: a }\n"), "`auth` has no `type`"],
     [
+      "no auth, written out",
+      web("    version: 2\n    §auth: { type: §none }\n"),
+      "`auth` has no `key`",
+      "`type` is `none` (remove `auth` for none)",
+    ],
+    [
       "auth of no type",
       web("    version: 2\n    auth: { type: §md5, key: a }\n"),
       "`type` is not known (write one of pass, ah)",

@@ -214,7 +214,9 @@ export function hangingOn(
   const list = table.addresses.get(ifindex) ?? [];
   const isSecondary = ({ flags }: Address) => (flags & SECONDARY) !== 0;
   const hanging = list.filter((entry) =>
-    isSecondary(entry) && entry.validS === null && entry.local.length === 4 && !isOurs(entry)
+    isSecondary(entry) && entry.validS === null && entry.local.length === 4 &&
+    // What has a far end of its own is put together in other ways.
+    equalBytes(entry.address, entry.local) && !isOurs(entry)
   );
   // As good as always.
   if (hanging.length === 0) return [];

@@ -45,6 +45,11 @@ function keyOf({ ifindex, text, prefix }: Placement): string {
   return placementKey(ifindex, text, prefix);
 }
 
+/** IPv6 has an address once on an interface, whatever its prefix length: of two the second goes with the first. */
+function placeOf({ ifindex, text }: Placement): string {
+  return `${ifindex} ${text}`;
+}
+
 export class AddressKeeper {
   /** Requests about addresses and links; synchronous, answered by the kernel at once. */
   readonly netlink = new NetlinkConnection(NETLINK_ROUTE);
@@ -213,5 +218,11 @@ export class AddressKeeper {
     if (placements.length === 0) return;
     for (const placement of placements) this.#refused.delete(keyOf(placement));
     for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
+    const gone = new Set(placements.map(keyOf));
+    const going = new Set(placements.map(placeOf));
+    const again = [...this.#state.owned].filter(([key, { placement }]) =>
+      placement.address.length === 16 && !gone.has(key) && going.has(placeOf(placement))
+    );
+    if (again.length > 0) this.#put(again.map(([, { placement }]) => placement));
   }
 }

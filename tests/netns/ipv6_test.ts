@@ -167,6 +167,27 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       );
       expect(told).toHaveLength(1);
     }
+    // What a reload changes of it is not away for longer.
+    const [address, link] = [`${VIP6}/64`, `${LINK_LOCAL}/64`];
+    for (
+      const keys of [
+        { addresses: [link, address], lease: "off" },
+        // The kernel must not let the route to the whole subnet expire with the address.
+        { addresses: [link, address], lease: "10s" },
+        // It has an address once, with one prefix length.
+        { addresses: [link, `${VIP6}/128`] },
+        { addresses: [link, address] },
+      ]
+    ) {
+      const reloadedMs = nowMs();
+      first.writeConfig(webYaml(150, keys));
+      expect(first.command("reload").code).toBe(0);
+      await ping.answered({ sinceMs: nowMs() });
+      const gap = ping.longestGap(reloadedMs).lengthMs;
+      console.log(`${JSON.stringify(keys)}: ${gap.toFixed(1)} ms without an answer`);
+      expect(gap).toBeLessThan(50);
+      expect(a.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
+    }
     expect((await first.instance("web")).transitions).toBe(before.transitions);
   }, 15_000);
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { monotonicNs } from "../../lib/libc/mod.ts";
-import { NETLINK_ROUTE, NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
+import { IFA_F_PERMANENT, NETLINK_ROUTE, NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
 import { equalBytes, formatAddress, isLinkLocal } from "../../lib/packet/mod.ts";
 import type { AddressEffect, AddressStep, Placement } from "../address/model.ts";
 import { putAddresses, removeAddresses } from "../address/shell.ts";
@@ -67,8 +67,22 @@ export class AddressKeeper {
   }
 
   /** Makes an instance have exactly these addresses. */
-  own(instance: string, placements: readonly Placement[], now: MonotonicNs): void {
+  own(instance: string, placements: readonly Placement[], links: LinkTable, now: MonotonicNs): void {
+    const permanent = this.#permanentBefore(placements, links);
+    if (permanent.length > 0) this.#remove(permanent);
     this.#apply(own(this.#state, instance, placements, now));
+  }
+
+  /** Of IPv6 addresses that are to have a lease those that are there for good, by others: see {@link sameInKernel}. */
+  #permanentBefore(placements: readonly Placement[], links: LinkTable): readonly Placement[] {
+    return placements.flatMap((placement) => {
+      const { ifindex, address, text, leaseNs } = placement;
+      if (address.length !== 16 || leaseNs === null || this.#state.owned.has(keyOf(placement))) return [];
+      return (links.addresses.get(ifindex) ?? []).filter(({ local, prefix, flags }) =>
+        (flags & IFA_F_PERMANENT) !== 0 && equalBytes(local, address) &&
+        !this.#state.owned.has(placementKey(ifindex, text, prefix))
+      ).map(({ prefix }) => ({ ...placement, prefix }));
+    });
   }
 
   /** Takes all addresses of an instance away. */

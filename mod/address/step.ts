@@ -30,9 +30,12 @@ function renewal(placement: Placement, now: MonotonicNs): MonotonicNs {
   return placement.leaseNs === null ? Infinity : now + placement.leaseNs / RENEWALS;
 }
 
-/** Whether the kernel can turn one into the other in place: all but the lifetime is fixed once it is there. */
-export function sameInKernel(a: Placement, b: Placement): boolean {
-  return a.label === b.label && a.scope === b.scope && String(a.broadcast) === String(b.broadcast);
+/** Whether the kernel can turn one into another in place: all but the lifetime is fixed once it is there. */
+export function sameInKernel(from: Placement, to: Placement): boolean {
+  // With a permanent IPv6 address that gets a lifetime the kernel lets the route to the whole subnet expire.
+  const expiring = from.address.length === 16 && from.leaseNs === null && to.leaseNs !== null;
+  return !expiring && from.label === to.label && from.scope === to.scope &&
+    String(from.broadcast) === String(to.broadcast);
 }
 
 /**

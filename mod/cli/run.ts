@@ -21,7 +21,7 @@ export function addRun(cli: Cli): void {
       "start the daemon again when it dies or on SIGUSR2, soon enough to go on as master",
     );
   handle<RunFlags>(cli, command, async ({ config, resume = false, supervise = false }) => {
-    if (supervise) return await superviseSelf(cli.argv.filter((word) => word !== "--supervise"));
+    if (supervise) return await superviseSelf(cli.argv.filter((word) => word !== "--supervise"), config);
     const { launchEngine } = await cli.entries.engine();
     return await launchEngine({ config, resume, argv: cli.argv });
   });

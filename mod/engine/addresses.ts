@@ -4,7 +4,13 @@
  * @module
  */
 import { monotonicNs } from "../../lib/libc/mod.ts";
-import { type Address, NETLINK_ROUTE, NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
+import {
+  type Address,
+  IFA_F_PERMANENT,
+  NETLINK_ROUTE,
+  NetlinkConnection,
+  type RouteEvent,
+} from "../../lib/netlink/mod.ts";
 import { equalBytes, formatAddress, isLinkLocal } from "../../lib/packet/mod.ts";
 import type { AddressEffect, AddressStep, Placement } from "../address/model.ts";
 import { putAddresses, removeAddresses } from "../address/shell.ts";
@@ -47,6 +53,11 @@ function keyOf({ ifindex, text, prefix }: Placement): string {
   return placementKey(ifindex, text, prefix);
 }
 
+/** IPv6 has an address once on an interface, whatever its prefix length: of two the second goes with the first. */
+function placeOf({ ifindex, text }: Placement): string {
+  return `${ifindex} ${text}`;
+}
+
 export class AddressKeeper {
   /** Requests about addresses and links; synchronous, answered by the kernel at once. */
   readonly netlink = new NetlinkConnection(NETLINK_ROUTE);
@@ -64,8 +75,22 @@ export class AddressKeeper {
   }
 
   /** Makes an instance have exactly these addresses. */
-  own(instance: string, placements: readonly Placement[], now: MonotonicNs): void {
+  own(instance: string, placements: readonly Placement[], links: LinkTable, now: MonotonicNs): void {
+    const permanent = this.#permanentBefore(placements, links);
+    if (permanent.length > 0) this.#remove(permanent);
     this.#apply(own(this.#state, instance, placements, now));
+  }
+
+  /** Of IPv6 addresses that are to have a lease those that are there for good, by others: see {@link sameInKernel}. */
+  #permanentBefore(placements: readonly Placement[], links: LinkTable): readonly Placement[] {
+    return placements.flatMap((placement) => {
+      const { ifindex, address, text, leaseNs } = placement;
+      if (address.length !== 16 || leaseNs === null || this.#state.owned.has(keyOf(placement))) return [];
+      return (links.addresses.get(ifindex) ?? []).filter(({ local, prefix, flags }) =>
+        (flags & IFA_F_PERMANENT) !== 0 && equalBytes(local, address) &&
+        !this.#state.owned.has(placementKey(ifindex, text, prefix))
+      ).map(({ prefix }) => ({ ...placement, prefix }));
+    });
   }
 
   /** Takes all addresses of an instance away. */
@@ -216,8 +241,15 @@ export class AddressKeeper {
     for (const placement of placements) this.#refused.delete(keyOf(placement));
     const hanging = this.#hangingOn(placements);
     for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
-    if (hanging.length === 0) return;
-    for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
+    if (hanging.length > 0) {
+      for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
+    }
+    const gone = new Set(placements.map(keyOf));
+    const going = new Set(placements.map(placeOf));
+    const again = [...this.#state.owned].filter(([key, { placement }]) =>
+      placement.address.length === 16 && !gone.has(key) && going.has(placeOf(placement))
+    );
+    if (again.length > 0) this.#put(again.map(([, { placement }]) => placement));
   }
 
   /**

@@ -90,7 +90,7 @@ export class Belongings {
   own(config: VrrpConfig, links: LinkTable, now: MonotonicNs): void {
     const { name } = config;
     this.#held.set(name, config);
-    this.#host.addresses.own(name, placementsOf(config, links), now);
+    this.#host.addresses.own(name, placementsOf(config, links), links, now);
     if (config.routes.length + config.rules.length + config.extra.length === 0 && !this.#absent.has(name)) {
       return this.#routes.own(name, [], now);
     }
@@ -148,7 +148,7 @@ export class Belongings {
     const { addresses } = this.#static;
     const { items, absent } = this.#plan(this.#static, links);
     this.#setAbsent(STATIC, [...absentDevices(addresses, "", links), ...absent]);
-    this.#host.addresses.own(STATIC, placementsOfVips(addresses, "", null, links), now);
+    this.#host.addresses.own(STATIC, placementsOfVips(addresses, "", null, links), links, now);
     this.#routes.prepare(items);
     this.#routes.own(STATIC, items, now);
   }

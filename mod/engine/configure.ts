@@ -17,9 +17,11 @@ import type { Outbox } from "./outbox.ts";
 import type { VirtualRouters } from "./routers.ts";
 
 /** By identity what an engine before this one left of the routers that it was master of. */
-export function signsBefore(runtimeDir: string): ReadonlyMap<string, LastSigns> {
+export function signsBefore(runtimeDir: string, now: MonotonicNs): ReadonlyMap<string, LastSigns> {
   const signs = readHeartbeat(runtimeDir)?.signs ?? [];
-  return new Map(signs.filter(({ master }) => master).map((sign) => [sign.identity, sign]));
+  // What is to come has not been written by an engine.
+  const masters = signs.filter(({ master, spokeAt }) => master && spokeAt <= now);
+  return new Map(masters.map((sign) => [sign.identity, sign]));
 }
 
 /** Of the signs that were left those of the routers that may resume, each with its bounds. */

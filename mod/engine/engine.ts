@@ -244,8 +244,9 @@ export class Engine {
           const problem = `Cannot resume: the daemon before (process ${predecessor}) does not end`;
           return this.#outbox.send({ type: "configured", id, ok: false, problems: [problem] });
         }
-        const before = this.#source === null ? signsBefore(wanted.runtimeDir) : new Map();
-        configureRouters(this.#routers, this.#held, wanted, this.#outbox, before, monotonicNs());
+        const at = monotonicNs();
+        const before = this.#source === null ? signsBefore(wanted.runtimeDir, at) : new Map();
+        configureRouters(this.#routers, this.#held, wanted, this.#outbox, before, at);
         if (!setMemoryLock(wanted.lockMemory) && wanted.lockMemory) {
           this.#outbox.log(
             "warning",

@@ -152,14 +152,17 @@ export function sourceAddress(
   const link = linkNamed(table, name);
   const list = link === null ? [] : table.addresses.get(link.index) ?? [];
   if (wanted !== null) return list.find(({ local }) => equalBytes(local, wanted))?.local ?? null;
-  const candidates = list.filter(({ local, flags }) =>
-    familyOf(local) === family && !isVirtual(local) &&
-    // An address that is still being checked for duplicates, or was found to be one, cannot be spoken from.
-    (flags & NOT_USABLE) === 0 && (family === "ipv4" || isLinkLocal(local))
-  );
+  // Whether it is virtual comes last: hundreds of routers on one interface ask about hundreds of addresses.
+  const find = (likely: (address: Address) => boolean) =>
+    list.find((address) =>
+      likely(address) && familyOf(address.local) === family &&
+      // An address that is still being checked for duplicates, or was found to be one, cannot be spoken from.
+      (address.flags & NOT_USABLE) === 0 && (family === "ipv4" || isLinkLocal(address.local)) &&
+      !isVirtual(address.local)
+    );
   // Of several the one that looks least like another daemon's virtual address: for everybody, and there to stay.
-  const best = candidates.find(({ scope, validS }) => scope === 0 && validS === null) ??
-    candidates.find(({ scope }) => scope === 0) ?? candidates[0];
+  const best = find(({ scope, validS }) => scope === 0 && validS === null) ??
+    find(({ scope }) => scope === 0) ?? find(() => true);
   return best?.local ?? null;
 }
 

@@ -60,6 +60,7 @@ export function noteRival(
       reported: false,
       announcedAt: -Infinity,
       settleDue: Infinity,
+      answered: false,
     }
     : { ...before, address: rival.address, last: now, interval: Math.max(before.interval, interval) };
   if (!conflict.reported && !rival.goodbye && isSplit(state, conflict, now)) {
@@ -87,12 +88,19 @@ function isSplit(state: VrrpState, conflict: Conflict, now: MonotonicNs): boolea
   return now - conflict.since > state.interval || now - state.masterSince > settled;
 }
 
-/** Announces now, and once more when the other has let go; under a flood later, but never not at all. */
+/**
+ * Announces now, again at the other's last word, for its announcements may have been later than ours, and once more when it
+ * has let go; under a flood later, but never not at all.
+ */
 function announceAgain(conflict: Conflict, now: MonotonicNs, effects: VrrpEffect[]): Conflict {
   const allowed = conflict.announcedAt + CONFLICT_ANNOUNCE_GAP;
+  if (!conflict.answered && conflict.settleDue <= conflict.announcedAt + SETTLE_TIME) {
+    effects.push({ type: "announce" });
+    return { ...conflict, answered: true };
+  }
   if (now < allowed) return { ...conflict, settleDue: Math.min(conflict.settleDue, allowed) };
   effects.push({ type: "announce" });
-  return { ...conflict, announcedAt: now, settleDue: now + SETTLE_TIME };
+  return { ...conflict, announcedAt: now, settleDue: now + SETTLE_TIME, answered: false };
 }
 
 /** Announces in a moment, should this router still be master then. */

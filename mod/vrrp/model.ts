@@ -41,6 +41,8 @@ export interface Conflict {
   readonly announcedAt: MonotonicNs;
   /** When to announce them again, the other side having had time to let go; Infinity = not. */
   readonly settleDue: MonotonicNs;
+  /** Whether the other side's last word was answered by announcements before that. */
+  readonly answered: boolean;
 }
 
 /** The master as this router knows it. */

@@ -150,7 +150,7 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
   }, 10_000);
 
   test("an address deleted by hand is put back at once, and told", async () => {
-    const [first] = await start(ONLY_IPV6);
+    const [first, second] = await start(ONLY_IPV6);
     const before = await first.waitState("web", "master", 3000);
     const ping = client.ping(VIP6, 1);
     await ping.answered();
@@ -167,7 +167,38 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       );
       expect(told).toHaveLength(1);
     }
+    // What a reload changes of it is not away for longer.
+    const [address, link] = [`${VIP6}/64`, `${LINK_LOCAL}/64`];
+    for (
+      const keys of [
+        { addresses: [link, address], lease: "off" },
+        // The kernel must not let the route to the whole subnet expire with the address.
+        { addresses: [link, address], lease: "10s" },
+        // It has an address once, with one prefix length.
+        { addresses: [link, `${VIP6}/128`] },
+        { addresses: [link, address] },
+      ]
+    ) {
+      const reloadedMs = nowMs();
+      first.writeConfig(webYaml(150, keys));
+      expect(first.command("reload").code).toBe(0);
+      await ping.answered({ sinceMs: nowMs() });
+      const gap = ping.longestGap(reloadedMs).lengthMs;
+      console.log(`${JSON.stringify(keys)}: ${gap.toFixed(1)} ms without an answer`);
+      expect(gap).toBeLessThan(50);
+      expect(a.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
+    }
     expect((await first.instance("web")).transitions).toBe(before.transitions);
+
+    // Nor with one that somebody has put on the backup for good.
+    b.ip(`addr add ${VIP6}/64 dev eth0 nodad`);
+    expect(first.command("release", "web").code).toBe(0);
+    await second.waitState("web", "master", 1000);
+    await waitFor(() => (held(b, VIP6)?.valid_life_time ?? 99) <= 3, {
+      timeoutMs: 500,
+      what: "a lease at b",
+    });
+    expect(b.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
   }, 15_000);
 
   test(

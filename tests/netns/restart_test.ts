@@ -3,7 +3,16 @@
  * time, each with machines of its own.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { appendFileSync, copyFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { watchWire } from "../bench/wire.ts";
 import {
@@ -365,6 +374,25 @@ describeLab("a master's daemon is restarted", ["tcpdump"], () => {
     rmSync(link);
     symlinkSync(moved, link);
     await anew("USR2 to the engine, the link moved", (pid) => killAll([pid], "SIGUSR2"), moved);
+
+    // What could not take its place changes nothing.
+    renameSync(moved, `${moved}.good`);
+    writeFileSync(moved, "no program", { mode: 0o755 });
+    const refusals = () => pair.first.process.stderr.split("not handing on").length - 1;
+    const refused = async (what: string) => {
+      const before = refusals();
+      killAll([supervisor], "SIGUSR2");
+      await waitFor(() => refusals() > before, { timeoutMs: 3000, what, explain: () => pair.log });
+    };
+    await refused("a broken program to be refused");
+    await anew("kill -9 of the engine, the file broken", (pid) => killAll([pid]), `${file} (deleted)`);
+    const [kept] = await familyNow();
+    renameSync(`${moved}.good`, moved);
+    const config = readFileSync(pair.first.configPath, "utf8");
+    writeFileSync(pair.first.configPath, `${config}nonsense: 1\n`);
+    await refused("a bad config to be refused");
+    writeFileSync(pair.first.configPath, config);
+    expect(engineNow()).toBe(kept);
 
     rmSync(link);
     rmSync(moved);

@@ -377,7 +377,14 @@ export function identify({ now, hosts, nodes, cuts }: Scene): string {
       since(state.lingerUntil),
       now - state.spokeAt < 5e6 ? since(state.spokeAt) : "",
       state.ahSequence - least,
-      conflict && [since(conflict.since), since(conflict.last), conflict.reported, since(conflict.settleDue)],
+      conflict &&
+      [
+        since(conflict.since),
+        since(conflict.last),
+        conflict.reported,
+        since(conflict.settleDue),
+        conflict.answered,
+      ],
       inbox.map(({ payload, ah }) => [payload[2], ah && ah.sequence - least]),
     ].join(" ");
   });

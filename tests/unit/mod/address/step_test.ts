@@ -88,6 +88,15 @@ describe("own", () => {
     expect(nextDue(changed.state)).toBe(leaseNs === null ? Infinity : NOW + 3 * S);
   });
 
+  test("a lease for a permanent IPv6 address means anew: the kernel would let the subnet's route expire", () => {
+    const permanent = placement("2001:db8::1", { prefix: 64, leaseNs: null });
+    const first = own(NO_ADDRESSES, "web", [permanent], NOW);
+    const leased = own(first.state, "web", [{ ...permanent, leaseNs: 3 * S }], NOW);
+    expect(told(leased.effects)).toEqual(["remove 2001:db8::1", "put 2001:db8::1"]);
+    const again = own(leased.state, "web", [permanent], NOW);
+    expect(told(again.effects)).toEqual(["put 2001:db8::1"]);
+  });
+
   test("the same address on another interface is another one", () => {
     const first = own(NO_ADDRESSES, "web", [A], NOW);
     const moved = own(first.state, "web", [placement("10.9.0.1", { ifindex: 3 })], NOW);

@@ -140,6 +140,22 @@ describe("sourceAddress", () => {
     expect(source(BASE, "ipv6", "fd00::2")).toBe("fd00::2");
     expect(source(NO_LINKS, "ipv4", "10.1.1.2")).toBeNull();
   });
+
+  test("is found without asking of hundreds of leased addresses whether they are virtual", () => {
+    const leased = Array.from(
+      { length: 250 },
+      (_, index) => addressNew(address(2, `10.2.0.${index}`, { validS: 3 })),
+    );
+    const table = applyRouteEvents(NO_LINKS, [
+      linkNew(link(2, "eth0")),
+      ...leased,
+      addressNew(address(2, "10.1.1.2")),
+    ]);
+    let asked = 0;
+    const virtual = (bytes: Uint8Array) => ++asked > 0 && formatAddress(bytes).startsWith("10.2.");
+    expect(source(table, "ipv4", null, virtual as typeof never)).toBe("10.1.1.2");
+    expect(asked).toBe(1);
+  });
 });
 
 describe("addresses", () => {

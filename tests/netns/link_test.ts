@@ -111,6 +111,27 @@ describeLab("links and addresses", ["tcpdump"], () => {
     }, 15_000);
   }
 
+  test(
+    "an interface that only carries a virtual address goes down: the instance goes on, and is not well",
+    async () => {
+      a.ip("link add svc0 type veth peer name svc1", "link set svc0 up", "link set svc1 up");
+      const address = { address: "10.9.0.100/24", dev: "svc0" };
+      const first = await a.startAppliance(webYaml(150, { addresses: [address] }));
+      await first.waitState("web", "master", 3000);
+      const well = (healthy: boolean) => async () => (await first.status()).healthy === healthy;
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well" });
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told" });
+      const { problems, instances } = await first.status();
+      expect(problems).toEqual(["instance web: interface svc0, which carries 10.9.0.100/24, is down"]);
+      expect(instances[0]!.state).toBe("master");
+      a.ip("link set svc0 up");
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well again" });
+      a.ip("link del svc0");
+    },
+    10_000,
+  );
+
   test("an interface that is not there at the start is waited for", async () => {
     a.removeDevice();
     const first = await a.startAppliance(webYaml(150));

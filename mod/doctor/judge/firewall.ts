@@ -5,14 +5,13 @@
  * @module
  */
 import { parseAddress } from "../../../lib/packet/mod.ts";
-import { daemonInstance, finding, instancesOf, list, routeTo, unique } from "../facts.ts";
+import { daemonInstance, finding, heardFor, instancesOf, list, routeTo, unique } from "../facts.ts";
 import type { TunnelConfig } from "../../tunnel/model.ts";
 import { parseIptables } from "../firewall/iptables.ts";
 import type { Packet, Ruleset } from "../firewall/model.ts";
 import { parseNft } from "../firewall/nft.ts";
 import { type Fate, fateOf } from "../firewall/walk.ts";
 import type { DoctorConfig, Facts, Finding, RulesText, Severity } from "../model.ts";
-import { heardFor } from "./wire.ts";
 
 /** A kind of packet that must pass. */
 interface Wanted {

@@ -1,6 +1,6 @@
 /** What is made of facts, one trap after the other. */
 import { describe, expect, test } from "bun:test";
-import { VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
+import { macToText, VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
 import type { Facts, LinkFact } from "../../../../mod/doctor/model.ts";
 import { isFit } from "../../../../mod/doctor/judge.ts";
 import { address, config, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
@@ -415,6 +415,44 @@ describe("wire", () => {
   test("an address that somebody answers for", () => {
     const arpAnswers = [{ interface: "eth0", address: "10.0.0.100", mac: "02:00:00:00:00:99" }];
     expect(only(judge(web, { arpAnswers }), /answered for by 02:00:00:00:00:99/).severity).toBe("error");
+  });
+
+  test("an address that somebody answers for beside its master", () => {
+    const answer = (mac: string, address = "10.0.0.100") => ({ interface: "eth0", address, mac });
+    const [master, stranger, own] = [
+      "02:00:00:00:00:02",
+      "02:00:00:00:00:99",
+      macToText(link("eth0", []).mac!),
+    ];
+    const errors = (daemon: Facts["daemon"], ...arpAnswers: ReturnType<typeof answer>[]) =>
+      told(judge(web, { daemon, arpAnswers, heard: daemon.type === "none" ? [heard()] : [] }), "wire").filter(
+        (text) => text.startsWith("error"),
+      );
+    const none = { type: "none" } as const;
+    const backup = running({ state: "backup", master: { address: "10.0.0.2", priority: 200 } });
+    const waiting = running({ state: "fault", master: null });
+    const speaks = answer(master, "10.0.0.2");
+
+    const here =
+      /^error: 10\.0\.0\.100 of instance web is answered for by 02:.*:99 on eth0, and this machine is its master$/;
+    expect(errors(running(), answer(own))).toEqual([]);
+    expect(errors(running(), answer(stranger))).toEqual([expect.stringMatching(here)]);
+    const other =
+      /answered for by 02:00:00:00:00:99 on eth0, which is not the hardware address of its master$/;
+    for (const daemon of [none, backup]) {
+      expect(errors(daemon, answer(master), speaks)).toEqual([]);
+      expect(errors(daemon, answer("00:00:5e:00:01:33"))).toEqual([]);
+      expect(errors(daemon, answer(stranger), speaks)).toEqual([expect.stringMatching(other)]);
+      expect(errors(daemon, answer("00:00:5e:00:01:33"), answer(stranger))).toEqual([
+        expect.stringMatching(other),
+      ]);
+      // A master in another subnet does not tell its hardware address.
+      expect(errors(daemon, answer(master))).toEqual([]);
+      expect(errors(daemon, answer(master), answer(stranger))).toEqual([
+        expect.stringMatching(/only one can be/),
+      ]);
+    }
+    expect(errors(waiting, answer(stranger))).toEqual([]);
   });
 
   test("a running daemon's counters are believed", () => {

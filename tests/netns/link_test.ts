@@ -1,6 +1,7 @@
 /** What happens around the router: links and addresses come and go, and other people delete things. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import {
+  appliancePath,
   describeLab,
   isAlive,
   killAll,
@@ -254,6 +255,9 @@ describeLab("links and addresses", ["tcpdump"], () => {
       explain: () => router.log,
     });
     expect(router.command("explain").stdout).toContain("no other router hears it");
+    expect(a.exec([appliancePath(), "check", router.configPath]).stdout).toContain(
+      "on this machine, an advertisement with 20 addresses has 108 bytes, but eth0 takes 68",
+    );
     a.ip("link set eth0 mtu 1500");
     await waitFor(async () => (await router.status()).healthy, { timeoutMs: 1500, what: "its end" });
   }, 10_000);

@@ -18,7 +18,7 @@ import type { Address } from "../schema/base.ts";
 import { VIP_REQUIRED } from "../schema/address.ts";
 import { ROUTE_REQUIRED } from "../schema/route.ts";
 import { KERNEL_DEVICES, type RawTunnel, TUNNEL_NAME_PATTERN, TUNNEL_REQUIRED } from "../schema/tunnel.ts";
-import { deviceOf, identityOf, notAHost } from "./address.ts";
+import { checkRoom, deviceOf, identityOf, notAHost } from "./address.ts";
 import { isWritten, lineOf, requireKeys, writtenKeys } from "./context.ts";
 import type { Check } from "./context.ts";
 
@@ -247,6 +247,24 @@ function checkTunnel(check: Check, name: string, tunnel: RawTunnel, raw: RawConf
   }
 }
 
+/** Whether the advertisements of the instances on tunnels fit into them. */
+function checkAdverts(check: Check, raw: RawConfig): void {
+  for (const [name, instance] of Object.entries(raw.vrrp ?? {})) {
+    const tunnel = raw.tunnels?.[instance?.interface ?? ""];
+    if (instance === undefined || tunnel?.type === undefined) continue;
+    if (tunnel.mtu === undefined && isWritten(check, ["tunnels", instance.interface!, "mtu"])) continue;
+    const [mtu, sure] = tunnel.mtu === undefined
+      ? [ETHERNET_MTU - overheadOf(tunnel), false]
+      : [tunnel.mtu, true];
+    const why = sure
+      ? `whose mtu is ${mtu}`
+      : `which carries ${mtu} bytes over an Ethernet of ${ETHERNET_MTU}`;
+    const instead = `${sure ? "raise that, or " : ""}split them over several instances`;
+    const how = ` through \`${instance.interface}\`, ${why},`;
+    checkRoom(check, ["vrrp", name], instance, { mtu, how, instead, sure });
+  }
+}
+
 /** Two tunnels of one type cannot share addresses and key: nothing would tell their packets apart. */
 function checkTwins(check: Check, tunnels: readonly (readonly [string, RawTunnel])[]): void {
   const taken = new Map<string, string>();
@@ -305,4 +323,5 @@ export function checkTunnels(check: Check, raw: RawConfig): void {
   for (const [name, tunnel] of tunnels) checkTunnel(check, name, tunnel, raw);
   checkTwins(check, tunnels);
   checkShared(check, tunnels, raw);
+  checkAdverts(check, raw);
 }

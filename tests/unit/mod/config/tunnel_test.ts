@@ -8,6 +8,12 @@ import { good, noFiles, told } from "./marked.ts";
 const WEB =
   "vrrp:\n  web:\n    interface: t1\n    vrid: 51\n    addresses: [{ address: 10.9.0.1/24, dev: eth1 }]\n";
 
+/** The same with many virtual addresses. */
+function crowd(count: number, address: (host: number) => string): string {
+  const list = Array.from({ length: count }, (_, host) => `"${address(host + 1)}"`).join(", ");
+  return WEB.replace("addresses: [{ address: 10.9.0.1/24, dev: eth1 }]", `§addresses: [${list}]`);
+}
+
 /** A file with one tunnel `t1`. */
 function one(keys: string, more = ""): string {
   return `tunnels:\n  t1:\n${keys.split("; ").map((key) => `    ${key}\n`).join("")}${more}${WEB}`;
@@ -164,6 +170,11 @@ const MISTAKES: readonly Row[] = [
     one(`${TAP}; dev: t2; mtu: §1400`, `  t2: { type: gre, local: 10.0.0.1, remote: 10.0.0.2, mtu: 1400 }\n`),
     "makes outer packets of 1438 bytes, but t2 takes 1400 (write at most 1362)",
   ],
+  [
+    "more addresses than an advertisement through it holds",
+    one(`${TAP}; mtu: 400`).replace(WEB, crowd(94, (host) => `10.9.0.${host}/24`)),
+    "`addresses` has 94 IPv4 addresses, but an advertisement through `t1`, whose mtu is 400, holds 93 (raise that, or split",
+  ],
   ["bound to itself", one(`${TAP}; dev: §t1`), "the tunnel itself"],
   ["an outer address inside", one(`${TAP}; addresses: [§192.0.2.10/32]`), "the outer `local` address"],
   [
@@ -242,6 +253,11 @@ const DOUBTS: readonly Row[] = [
     one(`${TAP}; mtu: §1500`),
     "(write 1462 or less, unless the whole path has larger frames)",
   ],
+  [
+    "more addresses than an advertisement through it holds over an Ethernet",
+    one(`${TAP}; key: 1`).replace(WEB, crowd(89, (host) => `fe80::${host}/64`)),
+    "through `t1`, which carries 1458 bytes over an Ethernet of 1500, holds 88 (split them over several instances)",
+  ],
   ["DF over IPv6", one(`type: ip6gre; ${SIX}; §pmtudisc: true`), "no effect over IPv6"],
   [
     "a route that holds the far end",
@@ -254,6 +270,11 @@ const DOUBTS: readonly Row[] = [
     "this one would go to FAULT instead of taking over",
   ],
 ];
+
+test("as many addresses as an advertisement through it holds", () => {
+  const four = crowd(93, (host) => `10.9.0.${host}/24`).replace("§", "");
+  expect(told(one(`${TAP}; mtu: 400`).replace(WEB, four)).lines).toEqual([]);
+});
 
 test.each(DOUBTS)("told: %s", (_, marked, text) => {
   const { ok, lines, at, marks } = told(marked);

@@ -26,6 +26,28 @@ describe("a good machine", () => {
   });
 });
 
+describe("an interface that takes less than an advertisement has", () => {
+  const list = Array.from({ length: 200 }, (_, host) => `10.0.0.${host + 10}/24`).join(", ");
+  const many = config(WEB.replace("10.0.0.100/24", list));
+  const small = (mtu: number) => ({ links: [link("eth0", ["10.0.0.1/24"], { mtu })] });
+  const pattern =
+    /^Interface eth0 takes packets of 827 bytes, but an advertisement with 200 addresses has 828$/;
+
+  test("is an error", () => {
+    const { severity, fix } = only(judge(many, small(827)), pattern);
+    expect([severity, fix[0]]).toEqual([
+      "error",
+      "ip link set eth0 mtu 828   # or more, if the whole segment can",
+    ]);
+    expect(told(judge(many, small(828)), "interfaces")).toEqual([]);
+  });
+
+  test("is raised in the file where it is a tunnel of ours", () => {
+    const tunnel = { ...many, tunnels: [{ ...GRETAP, name: "eth0" }] };
+    expect(only(judge(tunnel, small(827)), pattern).fix[0]).toBe("mtu: 828   # or more, in tunnel eth0");
+  });
+});
+
 describe("rights", () => {
   test("root without a capability is an error, another user a warning", () => {
     const root = judge(web, { capabilities: [12, 14, 23] });

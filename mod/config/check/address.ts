@@ -82,6 +82,15 @@ export function notAHost(address: Address): string | null {
   return null;
 }
 
+/** Which of the two addresses of its network that no host has an IPv4 address is; null = neither. */
+export function edgeOfNetwork({ family, bytes, prefix }: VipAddress): string | null {
+  if (family === "ipv6" || prefix > 30) return null;
+  const host = (0xffff_ffff >>> prefix) >>> 0;
+  const bits = (toNumber(bytes) & host) >>> 0;
+  if (bits === 0) return "the address of the network itself";
+  return bits === host ? "the broadcast address of its network" : null;
+}
+
 function vipProblem(vip: VipAddress): readonly [what: string, instead: string | null] | null {
   const reason = notAHost(vip);
   if (reason !== null) return [`is ${vip.text}, ${reason}`, "write the address of a service"];
@@ -93,14 +102,10 @@ function vipProblem(vip: VipAddress): readonly [what: string, instead: string | 
   if (vip.bytes[0] === 127) {
     return [`is ${vip.text}, a loopback address`, "write an address that others can reach"];
   }
-  if (vip.prefix > 30) return null;
-  const host = (0xffff_ffff >>> vip.prefix) >>> 0;
-  const bits = (toNumber(vip.bytes) & host) >>> 0;
-  const shown = `${vip.text}/${vip.prefix}`;
-  const instead = "write a host's address, or the right prefix";
-  if (bits === 0) return [`is ${shown}, the address of the network itself`, instead];
-  if (bits === host) return [`is ${shown}, the broadcast address of its network`, instead];
-  return null;
+  const edge = edgeOfNetwork(vip);
+  return edge === null
+    ? null
+    : [`is ${vip.text}/${vip.prefix}, ${edge}`, "write a host's address, or the right prefix"];
 }
 
 /** `dev` = the interface that carries it, if that is known. */

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { type Datapath, UnsupportedError } from "../../../../mod/tunnel/datapath.ts";
 import type { TunnelConfig, TunnelReport } from "../../../../mod/tunnel/model.ts";
+import { modprobeFailure } from "../../../../mod/tunnel/modules.ts";
 import { createTunnelKeeper, type TunnelKeeper } from "../../../../mod/tunnel/shell.ts";
 import { waitFor } from "../../../netns/lab/wait.ts";
 import { tunnel } from "./helpers.ts";
@@ -121,4 +122,13 @@ test("one that goes and comes again waits for its own end", async () => {
   await until("it to be made again", () => order.length === 3);
   await until("it to be up", () => snapshot()[0]!.state.status === "up");
   kernel.remove = () => Promise.resolve();
+});
+
+test("why a module could not be loaded is said once, in the words of modprobe", () => {
+  const fatal = "modprobe: FATAL: Module ip_gre not found in directory /lib/modules/6.1.0.\n";
+  expect(modprobeFailure(fatal, new Error("Command failed: modprobe ip_gre"))).toBe(
+    "Module ip_gre not found in directory /lib/modules/6.1.0",
+  );
+  const missing = Object.assign(new Error('Executable not found in $PATH: "modprobe"'), { code: "ENOENT" });
+  expect(modprobeFailure("", missing)).toBe("there is no such program");
 });

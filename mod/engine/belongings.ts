@@ -12,7 +12,7 @@ import type { Placement } from "../address/model.ts";
 import { placementKey } from "../address/step.ts";
 import type { Carried } from "../bus/messages.ts";
 import type { LinkTable } from "../link/model.ts";
-import { carrierFaults, linkNamed } from "../link/step.ts";
+import { type CarrierFault, carrierFaults, linkNamed } from "../link/step.ts";
 import { NO_STATIC, type StaticConfig } from "../route/config.ts";
 import type { Item } from "../route/model.ts";
 import { type Plan, planItems, routeText, ruleText } from "../route/plan.ts";
@@ -45,6 +45,8 @@ interface Planned {
   readonly plan: Plan;
 }
 
+type Carriers = readonly CarrierFault[];
+
 type Wants = Pick<VrrpConfig, "routes" | "rules">;
 
 export class Belongings {
@@ -61,7 +63,7 @@ export class Belongings {
   /** Instances with addresses on other interfaces than their own; those interfaces are looked at. */
   #carried: readonly VrrpConfig[] = [];
   /** By owner: interfaces that carry its addresses and that nobody is reached by. */
-  #dark: ReadonlyMap<string, readonly string[]> = new Map();
+  #dark: ReadonlyMap<string, Carriers> = new Map();
   /** By owner and address: what the kernel refused. */
   readonly #refused = new Map<string, Map<string, string>>();
   /** Owners that have their belongings in the kernel, with their config. */
@@ -95,10 +97,11 @@ export class Belongings {
     this.#carried = configs.filter(({ addresses, extra }) =>
       [...addresses, ...extra].some(({ dev }) => dev !== null)
     );
-    this.#lookAtCarriers(links);
+    // An interface may be about to come up, as at boot: that it is not yet is shown, and no event.
+    this.#lookAtCarriers(links, () => {});
   }
 
-  #lookAtCarriers(links: LinkTable): void {
+  #lookAtCarriers(links: LinkTable, tell: (name: string, was: Carriers, is: Carriers) => void): void {
     const before = this.#dark;
     this.#dark = new Map(
       this.#carried.flatMap((config) => {
@@ -108,11 +111,15 @@ export class Belongings {
     );
     for (const { name } of this.#carried) {
       const [was, is] = [before.get(name) ?? [], this.#dark.get(name) ?? []];
-      for (const text of is) if (!was.includes(text)) this.#trouble(name, text);
-      if (is.length === 0 && was.length > 0) {
-        this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
-      } else if (String(was) !== String(is)) this.#changed(name);
+      if (textsOf(was).join() === textsOf(is).join()) continue;
+      tell(name, was, is);
+      this.#changed(name);
     }
+  }
+
+  #tellOfCarriers(name: string, was: Carriers, is: Carriers): void {
+    for (const { dev, text } of is) if (!was.some((one) => one.dev === dev)) this.#trouble(name, text);
+    if (is.length === 0) this.#event(name, "repair", "the interfaces that carry its addresses are usable");
   }
 
   /** Gives an instance its addresses and all that goes with them. */
@@ -233,7 +240,7 @@ export class Belongings {
   ): void {
     this.#routes.observeLinks(events, lost, changed, now);
     if (!lost && !events.some(({ type }) => type === "link-new" || type === "link-gone")) return;
-    this.#lookAtCarriers(links);
+    this.#lookAtCarriers(links, (name, was, is) => this.#tellOfCarriers(name, was, is));
     // An interface that came may be the one that something waits for, one that was made anew has another number.
     if (this.#static !== NO_STATIC) this.#ownStatic(links, now);
     for (const config of this.#held.values()) {
@@ -292,7 +299,7 @@ export class Belongings {
     const unguarded = this.#unguarded.get(owner);
     return [
       ...(unguarded === undefined ? [] : [unguarded]),
-      ...this.#dark.get(owner) ?? [],
+      ...textsOf(this.#dark.get(owner) ?? []),
       ...this.#absent.get(owner) ?? [],
       ...this.#refused.get(owner)?.values() ?? [],
       ...this.#routes.errorsOf(owner),
@@ -313,6 +320,10 @@ export class Belongings {
     this.#host.outbox.event({ kind, subject, text: owner === STATIC ? `static: ${text}` : text });
     this.#changed(owner);
   }
+}
+
+function textsOf(faults: Carriers): string[] {
+  return faults.map(({ text }) => text);
 }
 
 function describe({ kind, text }: Item): string {

@@ -140,11 +140,18 @@ export function linkFault(table: LinkTable, name: string): string | null {
   return null;
 }
 
+/** An interface that carries addresses and by which nobody is reached. */
+export interface CarrierFault {
+  readonly dev: string;
+  /** What is wrong, with what it carries. */
+  readonly text: string;
+}
+
 /**
- * Interfaces other than a router's own that carry addresses of it and by which nobody is reached, in words: mastership does
+ * Interfaces other than a router's own that carry addresses of it and by which nobody is reached: mastership does
  * not hang on them unless they are tracked, but the service may. What is not there at all is told elsewhere.
  */
-export function carrierFaults(config: VrrpConfig, table: LinkTable): string[] {
+export function carrierFaults(config: VrrpConfig, table: LinkTable): CarrierFault[] {
   const { addresses, extra, interface: own, vmac, track } = config;
   const told = new Set([
     own,
@@ -162,7 +169,7 @@ export function carrierFaults(config: VrrpConfig, table: LinkTable): string[] {
     if (fault === null) return [];
     const more = texts.length > MOST_NAMED ? ` and ${texts.length - MOST_NAMED} more` : "";
     const which = texts.slice(0, MOST_NAMED).join(", ") + more;
-    return [fault.replace(dev, `${dev}, which carries ${which},`)];
+    return [{ dev, text: fault.replace(dev, `${dev}, which carries ${which},`) }];
   });
 }
 

@@ -128,6 +128,8 @@ describeLab("links and addresses", ["tcpdump"], () => {
       expect(instances[0]!.state).toBe("master");
       a.ip("link set svc0 up");
       await waitFor(well(true), { timeoutMs: 1000, what: "all to be well again" });
+      const told = first.events().filter(({ text }) => /which carr|that carry/.test(text));
+      expect(told.map(({ kind }) => kind)).toEqual(["error", "repair"]);
       a.ip("link del svc0");
     },
     10_000,

@@ -5,6 +5,7 @@ import { familyOf, formatAddress, parseAddress } from "../../../../lib/packet/mo
 import { type LinkTable, NO_LINKS } from "../../../../mod/link/model.ts";
 import {
   applyRouteEvents,
+  type CarrierFault,
   carrierFaults,
   holdersOf,
   linkFault,
@@ -214,17 +215,19 @@ describe("interfaces that carry addresses of a router on another one", () => {
   const table = (part: Partial<Link>) =>
     linkTable([link(2, "eth0", { up: false }), link(3, "eth1", part)], []);
 
+  const textsOf = (faults: readonly CarrierFault[]) => faults.map(({ text }) => text);
+
   test("are told when nobody can be reached by them, with what they carry", () => {
     expect(carrierFaults(router, table({}))).toEqual([]);
-    expect(carrierFaults(router, table({ up: false, running: false }))).toEqual([
+    expect(textsOf(carrierFaults(router, table({ up: false, running: false })))).toEqual([
       "interface eth1, which carries 10.9.0.100/24, 10.9.0.101/24, is down",
     ]);
-    expect(carrierFaults(router, table({ running: false }))[0]).toContain("has no carrier");
+    expect(textsOf(carrierFaults(router, table({ running: false })))[0]).toContain("has no carrier");
   });
 
   test("name a few of many addresses", () => {
     const addresses = [1, 2, 3, 4, 5].map((host) => vip(`10.9.0.${host}`, "eth1"));
-    expect(carrierFaults({ ...router, addresses }, table({ up: false }))).toEqual([
+    expect(textsOf(carrierFaults({ ...router, addresses }, table({ up: false })))).toEqual([
       "interface eth1, which carries 10.9.0.1/24, 10.9.0.2/24, 10.9.0.3/24 and 2 more, is down",
     ]);
   });

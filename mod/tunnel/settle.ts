@@ -20,6 +20,7 @@ import {
 import { familyOf } from "../../lib/packet/address.ts";
 import { addressOnLink, bytesOf, droppedBy, planSettings, routeText, type Setting } from "./diff.ts";
 import type { TunnelAddress, TunnelConfig, TunnelRoute } from "./model.ts";
+import { defaultMtu } from "./path.ts";
 
 function findLink(connection: NetlinkConnection, config: TunnelConfig): Link {
   const link = getLink(connection, config.name);
@@ -112,6 +113,9 @@ export class Settler {
     for (const address of addresses) {
       removeAddress(this.#connection, targetOf(link, address), { missing: "ok" });
     }
+    // The kernel computes one for a new tunnel only.
+    const mtu = before.mtu !== null && after.mtu === null ? defaultMtu(after) : null;
+    if (mtu !== null && mtu !== link.mtu) setLink(this.#connection, link.index, { mtu }, link.name);
     this.#known.clear();
   }
 

@@ -113,6 +113,11 @@ describeGuest("the tunnel keeper", () => {
     expect(a.has("10.1.3.1")).toBe(true);
     expect(a.has("10.1.1.1")).toBe(true);
     expect(linkOf(a)!.ifindex).toBe(ifindex);
+    const fits = linkOf(a)!.mtu;
+    keeper.update([{ ...config, mtu: 1300 }]);
+    await waitFor(() => linkOf(a)!.mtu === 1300, { timeoutMs: BACK_MS, what: "the new mtu" });
+    keeper.update([config]);
+    await waitFor(() => linkOf(a)!.mtu === fits, { timeoutMs: BACK_MS, what: "the mtu of before" });
     keeper.update([]);
     await waitFor(() => linkOf(a) === null, { timeoutMs: BACK_MS, what: "the tunnel to go" });
   }, LONG_MS);

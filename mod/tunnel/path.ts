@@ -1,0 +1,62 @@
+/**
+ * How large the packets of a tunnel may be on the way to its far end.
+ *
+ * @module
+ */
+import {
+  AF_INET,
+  AF_INET6,
+  bindSocket,
+  bindToDevice,
+  closeFd,
+  connectSocket,
+  getIntOption,
+  interfaceIndex,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  openSocket,
+  SOCK_DGRAM,
+  sockaddrIn,
+  sockaddrIn6,
+  SyscallError,
+} from "../../lib/libc/mod.ts";
+import { isLinkLocal } from "../../lib/packet/address.ts";
+import { bytesOf, isOverIpv6 } from "./diff.ts";
+import { tunnelOverhead } from "./machine/findings.ts";
+import type { TunnelConfig } from "./model.ts";
+
+const IP_MTU = 14;
+const IPV6_MTU = 24;
+const LEAST_MTU = 68;
+
+/**
+ * The mtu in bytes that the kernel gives a new tunnel of which none is configured; null when the way to its far end is
+ * not known now. Nothing is sent.
+ */
+export function defaultMtu(config: TunnelConfig): number | null {
+  const { dev, name } = config;
+  const six = isOverIpv6(config.type);
+  const doing = `find the way of tunnel ${name}`;
+  const endOf = (text: string) => {
+    const address = bytesOf(text);
+    if (!six) return sockaddrIn(address);
+    return sockaddrIn6(address, 0, isLinkLocal(address) && dev !== null ? interfaceIndex(dev) : 0);
+  };
+  let fd = -1;
+  try {
+    fd = openSocket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0, doing);
+    if (dev !== null) bindToDevice(fd, dev);
+    bindSocket(fd, endOf(config.local), doing);
+    // The port says nothing: no packet leaves.
+    if (connectSocket(fd, endOf(config.remote)) < 0) return null;
+    const path = six
+      ? getIntOption(fd, IPPROTO_IPV6, IPV6_MTU, doing)
+      : getIntOption(fd, IPPROTO_IP, IP_MTU, doing);
+    return Math.max(LEAST_MTU, path - tunnelOverhead(config));
+  } catch (error) {
+    if (error instanceof SyscallError) return null;
+    throw error;
+  } finally {
+    if (fd >= 0) closeFd(fd);
+  }
+}

@@ -22,7 +22,13 @@ export interface Moment {
 /** What may happen to a tunnel. */
 export type TunnelEvent =
   /** The interface is as it should be; `repaired`: what had to be put back for that. */
-  | { readonly type: "settled"; readonly link: TunnelLink; readonly repaired: string | null }
+  | {
+    readonly type: "settled";
+    readonly link: TunnelLink;
+    readonly repaired: string | null;
+    /** Why it carries nothing all the same, in words; null = nothing is known to. */
+    readonly obstacle: string | null;
+  }
   /** The interface could not be made or put right. */
   | { readonly type: "failed"; readonly error: string }
   /** A question left (`error` null) or could not. */
@@ -89,7 +95,7 @@ function settled(
   event: Extract<TunnelEvent, { type: "settled" }>,
   now: Moment,
 ): TunnelState {
-  const { link, repaired } = event;
+  const { link, repaired, obstacle } = event;
   const state = {
     ...before,
     link,
@@ -101,6 +107,7 @@ function settled(
     const error = `${config.name} is not running: ${why}`;
     return { ...turn(state, "down", error, error, now), heardMs: null };
   }
+  if (obstacle !== null) return { ...turn(state, "down", obstacle, obstacle, now), heardMs: null };
   if (config.keepalive === null) {
     return { ...turn(state, "up", "its interface is up", null, now), heardMs: null };
   }

@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { getLink, type NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
+import {
+  type Address,
+  getLink,
+  listAddresses,
+  type NetlinkConnection,
+  type RouteEvent,
+} from "../../lib/netlink/mod.ts";
 import { type Datapath, type Ensured, UnsupportedError } from "./datapath.ts";
+import { bytesOf } from "./diff.ts";
 import type { TunnelConfig, TunnelReport, TunnelState } from "./model.ts";
 import { Settler } from "./settle.ts";
 import { initialTunnel, reconfiguredTunnel, stepTunnel, tickDue, type TunnelEvent } from "./step.ts";
@@ -46,6 +53,8 @@ export class TunnelTask {
   #under: number | null = null;
   /** Put right at least once under this configuration: what is wrong after that was done by someone else. */
   #established = false;
+  /** No interface has its local address. */
+  #homeless = false;
   #running: Promise<void> | null = null;
   #again = false;
   #stopped = false;
@@ -81,13 +90,28 @@ export class TunnelTask {
         return name === this.#config.name || index === this.#index || name === this.#config.dev ||
           index === this.#under;
       }
+      case "address-new":
+        return this.#homeless && this.#isLocal(event.address);
       case "address-gone":
-        return event.address.ifindex === this.#index;
+        return event.address.ifindex === this.#index || this.#isLocal(event.address);
       case "route-gone":
         return event.route.ifindex === this.#index && this.#config.routes.length > 0;
       default:
         return false;
     }
+  }
+
+  #isLocal({ local }: Pick<Address, "local">): boolean {
+    const wanted = bytesOf(this.#config.local);
+    return local.length === wanted.length && local.every((byte, index) => byte === wanted[index]);
+  }
+
+  /** Why the kernel moves no packet of a tunnel that is as it should be; a process of ours says so by itself. */
+  #obstacle(): string | null {
+    this.#homeless = !listAddresses(this.#host.connection).some((address) => this.#isLocal(address));
+    return this.#homeless && this.#datapath?.kind === "kernel"
+      ? `Cannot send from ${this.#config.local}: no interface has this address`
+      : null;
   }
 
   /** Looks whether everything is as it should be, and puts it right. */
@@ -188,6 +212,7 @@ export class TunnelTask {
       const repaired = this.#established ? this.#describeRepair(ensured, was) : null;
       this.#established = true;
       if (repaired !== null) this.#countRepair();
+      const obstacle = this.#obstacle();
       this.#apply({
         type: "settled",
         link: {
@@ -197,8 +222,9 @@ export class TunnelTask {
           datapath: this.#datapath!.kind,
         },
         repaired,
+        obstacle,
       });
-      if (link.running) this.#farEnd.attach(link, this.#under);
+      if (link.running && obstacle === null) this.#farEnd.attach(link, this.#under);
       else this.#farEnd.detach();
       this.#retryMs = RETRY_FIRST_MS;
       this.#later(SWEEP_MS);

@@ -139,6 +139,16 @@ describeGuest("the tunnel keeper", () => {
     a.ip("link del lab-under");
   }, LONG_MS);
 
+  test("is down, and says why, while no interface has its local address", async () => {
+    const keeper = await startKeeper(a, [tunnelConfig(1, "gretap")]);
+    a.ip("addr del 192.0.2.1/24 dev eth0");
+    await keeper.until((view) => view.state === "down", "the tunnel to be down", BACK_MS);
+    expect(keeper.view()!.error).toBe("Cannot send from 192.0.2.1: no interface has this address");
+    a.ip("addr add 192.0.2.1/24 dev eth0");
+    await keeper.until((view) => view.state === "up", "the tunnel to be up again", BACK_MS);
+    expect(keeper.view()!.repairs).toBe(0);
+  }, LONG_MS);
+
   test("names the other tunnel that has the same addresses and key", async () => {
     a.ip("link add lab-twin type gre local 192.0.2.1 remote 192.0.2.2 ttl 64");
     const keeper = await startKeeper(a, [tunnelConfig(1, "gre")], "down");

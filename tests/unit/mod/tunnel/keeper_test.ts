@@ -7,7 +7,7 @@ import { waitFor } from "../../../netns/lab/wait.ts";
 import { tunnel } from "./helpers.ts";
 
 /** The loopback stands for a tunnel's interface: it is there and up, and nothing about it is to be changed. */
-const LO: Partial<TunnelConfig> = { name: "lo", addresses: [] };
+const LO: Partial<TunnelConfig> = { name: "lo", addresses: [], local: "127.0.0.1" };
 
 let keeper: TunnelKeeper | null = null;
 afterEach(async () => {

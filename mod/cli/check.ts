@@ -74,15 +74,16 @@ async function machineWarnings(config: Config, text: string, file: string): Prom
 
 async function tunnelTroubles({ tunnels }: Config): Promise<MachineTrouble[]> {
   if (tunnels.length === 0) return [];
-  const [{ tunnelFindings }, { readMachineFacts }] = await Promise.all([
+  const [{ tunnelFindings }, { readMachineFacts }, { hasTun }] = await Promise.all([
     import("../tunnel/machine/findings.ts"),
     import("../tunnel/machine/read.ts"),
+    import("../../lib/libc/mod.ts"),
   ]);
   const read = await readMachineFacts(tunnels, { modprobe: false });
   // Whoever may not make tunnels cannot find out which there are.
   const facts = process.getuid?.() === 0 ? read : { ...read, gre: null };
   return tunnels.flatMap((tunnel) =>
-    tunnelFindings(tunnel, facts, { user: true }).map(({ what, fix }) => {
+    tunnelFindings(tunnel, facts, { user: hasTun() }).map(({ what, fix }) => {
       return { path: ["tunnels", tunnel.name], what, instead: fix };
     })
   );

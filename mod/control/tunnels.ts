@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hasTun } from "../../lib/libc/mod.ts";
 import type { TrackedValue } from "../bus/messages.ts";
 import type { TunnelConfig, TunnelReport, TunnelSnapshot } from "../tunnel/model.ts";
 import type { TunnelKeeper } from "../tunnel/shell.ts";
@@ -68,7 +69,7 @@ export class Tunnels {
     const facts = await readMachineFacts(configs);
     for (
       const { tunnel, what, fix } of configs.flatMap((config) =>
-        tunnelFindings(config, facts, { user: true })
+        tunnelFindings(config, facts, { user: hasTun() })
       )
     ) {
       this.#listener.warning(tunnel, `${what} (${fix})`);

@@ -68,7 +68,9 @@ export function silenceMs(keepalive: { readonly intervalMs: number; readonly ret
 /** The monotonic millisecond at which a `tick` is due; Infinity when none is. */
 export function tickDue(config: TunnelConfig, state: TunnelState): number {
   const { keepalive } = config;
-  if (keepalive === null || state.heardMs === null || state.status === "down") return Infinity;
+  if (keepalive === null || state.heardMs === null) return Infinity;
+  // Whoever waits while down is to learn that it was in vain.
+  if (state.status === "down" && state.error !== waitingFor(config)) return Infinity;
   return state.heardMs + silenceMs(keepalive);
 }
 
@@ -87,6 +89,10 @@ function turn(
 /** The far end as it is asked. */
 function farEnd(config: TunnelConfig): string {
   return config.keepalive?.target ?? config.remote;
+}
+
+function waitingFor(config: TunnelConfig): string {
+  return `waiting for an answer from ${farEnd(config)}`;
 }
 
 function settled(
@@ -112,8 +118,7 @@ function settled(
     return { ...turn(state, "up", "its interface is up", null, now), heardMs: null };
   }
   if (before.heardMs === null) {
-    const waiting = `waiting for an answer from ${farEnd(config)}`;
-    return { ...state, heardMs: now.monoMs, error: state.status === "down" ? waiting : null };
+    return { ...state, heardMs: now.monoMs, error: state.status === "down" ? waitingFor(config) : null };
   }
   // The interface was put back before anybody missed it: the far end says whether it works.
   return state;

@@ -247,7 +247,7 @@ export class TunnelTask {
       ...able.filter((one) => one === this.#datapath),
       ...able.filter((one) => one !== this.#datapath),
     ];
-    let refusal: Error | null = null;
+    const refusals: UnsupportedError[] = [];
     for (const datapath of order) {
       try {
         const ensured = await datapath.ensure(config);
@@ -255,13 +255,18 @@ export class TunnelTask {
         return ensured;
       } catch (error) {
         if (!(error instanceof UnsupportedError)) throw error;
-        refusal ??= error;
+        refusals.push(error);
       }
     }
-    throw refusal ??
-      new Error(
+    const [first, ...rest] = refusals.map(({ message }) => message);
+    if (first === undefined) {
+      throw new Error(
         `Cannot create ${config.type} tunnel ${config.name}: there is no ${config.datapath} datapath here`,
       );
+    }
+    throw new Error(
+      [first, ...rest.map((text) => text.replace(/^Cannot [^:]*: /, "in user space: "))].join("; "),
+    );
   }
 
   #describeRepair(ensured: Ensured, was: readonly string[]): string | null {

@@ -5,8 +5,8 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { interfaceIndex } from "../../../lib/libc/interface.ts";
+import { hasTun } from "../../../lib/libc/tun.ts";
 import { childEnvironment } from "../../../lib/runtime/environment.ts";
 import { reasonOf } from "../../../lib/runtime/reason.ts";
 import { SELF_PATH, selfCommand } from "../../../lib/runtime/self.ts";
@@ -71,7 +71,6 @@ const MOST_BACKOFF_MS = 8000;
 const SETTLE_MS = 20;
 /** A report longer than this is not ours. */
 const LINE_LIMIT = 64 << 10;
-const TUN_PATH = "/dev/net/tun";
 
 function hasInterface(name: string): boolean {
   try {
@@ -281,9 +280,9 @@ export function createUserDatapath(options: UserDatapathOptions = {}): UserDatap
   }
 
   async function start(place: Place, settings: UserTunnelSettings): Promise<void> {
-    if (!existsSync(TUN_PATH)) {
+    if (!hasTun()) {
       throw new UnsupportedError(
-        `Cannot create tunnel ${settings.name}: there is no ${TUN_PATH} (modprobe tun; in a container, pass the device in)`,
+        `Cannot create tunnel ${settings.name}: there is no /dev/net/tun (modprobe tun; in a container, pass the device in)`,
       );
     }
     const waitMs = place.nextMs - performance.now();

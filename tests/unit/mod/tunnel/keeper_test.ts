@@ -75,6 +75,14 @@ test("kernel alone stays down with the reason, and is tried again", async () => 
   expect(snapshot()[0]!.state.repairs).toBe(0);
 });
 
+test("where neither datapath can, both reasons are told", async () => {
+  const none = ({ name }: TunnelConfig) =>
+    Promise.reject(new UnsupportedError(`Cannot create tunnel ${name}: no tun`));
+  const { snapshot } = start(tunnel(LO), datapath("kernel", cannot), datapath("user", none));
+  await until("it to be down", () => snapshot()[0]!.state.status === "down");
+  expect(snapshot()[0]!.state.error).toBe("Cannot create lo: no GRE; in user space: no tun");
+});
+
 test("another datapath by a reload: the one before lets go first", async () => {
   const kernel = datapath("kernel", works);
   const { update, snapshot } = start(tunnel(LO), kernel, datapath("user", works));

@@ -136,6 +136,16 @@ describe("with keepalive", () => {
     const failed: TunnelEvent = { type: "failed", error: "Cannot create" };
     const state = run(config, [[0, SETTLED], [2, answered], [5, failed], [8, SETTLED]]);
     expect(state).toMatchObject({ status: "down", heardMs: 8, error: "waiting for an answer from 10.1.1.3" });
+    // Once it has waited in vain it says so, and why.
+    expect(tickDue(config, state)).toBe(8 + 3900);
+    const refused: TunnelEvent = { type: "asked", error: "operation not permitted" };
+    const events = [[0, SETTLED], [2, answered], [5, failed], [8, SETTLED], [9, refused], [
+      3908,
+      tick,
+    ]] as const;
+    const vain = run(config, events);
+    expect(vain.error).toBe("no answer from 10.1.1.3 for 3.9 s (operation not permitted)");
+    expect(tickDue(config, vain)).toBe(Infinity);
     const late = run(config, [[0, SETTLED], [2, answered], [5, failed], [6, answered]]);
     expect(late.status).toBe("down");
   });

@@ -30,6 +30,7 @@ import { answersPing } from "../kernel/guest/ping.ts";
 import {
   createLab,
   describeLab,
+  holds,
   type Lab,
   type LabNode,
   must,
@@ -547,6 +548,22 @@ describeLab("tunnels in user space", ["tcpdump", "tshark"], () => {
         keeper.child.stdin!.end();
         expect((await keeper.ended).code).toBe(0);
         expect(linkOf(a)).toBeNull();
+      },
+      30_000,
+    );
+
+    test(
+      "the tap gets another MAC address: the keepalive asks from that one, and the far end learns no other",
+      async () => {
+        await startEnd(b, "gretap", { ikey: 42, okey: 42 }).up("10.1.1.2/24");
+        const lines: Line[] = [];
+        const keepalive = { intervalMs: 100, retries: 3, target: "10.1.1.2", methods: ["arp"] } as const;
+        await up(lines, keep(lines, config({ keepalive })));
+        const mac = "02:00:00:00:00:77";
+        const knows = () => run(["ip", "-n", b.namespace, "neigh", "show", "10.1.1.1"]).stdout.includes(mac);
+        a.ip(`link set ${DEVICE} address ${mac}`);
+        await waitFor(knows, { timeoutMs: 2000, what: "the far end to learn it" });
+        await holds(knows, { forMs: 500, what: "what the far end knows" });
       },
       30_000,
     );

@@ -74,6 +74,8 @@ export interface VrrpConfig {
   readonly group: string | null;
   readonly family: Family;
   readonly interface: string;
+  /** The interface is a tunnel that the daemon makes: where it is not there, it is about to come. */
+  readonly onTunnel?: true;
   readonly vrid: number;
   readonly version: 2 | 3;
   /** Base priority: 1..254, or 255 for the owner of the addresses. */

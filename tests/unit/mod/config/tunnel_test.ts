@@ -123,6 +123,7 @@ describe("a tunnel", () => {
       reverse: false,
     }]);
     expect(result.interfaces.map(({ name }) => name)).toEqual(["eth0", "eth1"]);
+    expect(result.config.vrrp[0]!.onTunnel).toBe(true);
     expect(result.warnings).toEqual([]);
     expect(conforms(configJsonSchema(), parse(text))).toBe(true);
   });

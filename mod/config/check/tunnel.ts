@@ -202,7 +202,9 @@ function checkRoutes(check: Check, path: Path, tunnel: RawTunnel): void {
       return;
     }
     for (const [key, address] of [["via", via], ["source", source]] as const) {
-      if (address === undefined || address.family === family) continue;
+      // The neighbour that an IPv4 route leads to may be known by its IPv6 address (RFC 5549).
+      const either = key === "via" && family === "ipv4";
+      if (address === undefined || address.family === family || either) continue;
       const what = `is ${address.text}, but the route is one of ${family === "ipv4" ? "IPv4" : "IPv6"}`;
       check.report({ path: [...at, key], what, instead: "write an address of the same family" });
     }

@@ -52,7 +52,7 @@ describe("a tunnel", () => {
       `type: gre; ${ENDS}; key: 0.0.0.42; ttl: inherit; tos: inherit; mtu: 1400; checksum: true; ` +
       "sequence: true; pmtudisc: false; dev: eth0; keep: true; datapath: kernel; " +
       "addresses: [10.1.1.1/30, { address: 10.2.0.1/32, peer: 10.2.0.2 }]; " +
-      "routes: [10.8.0.0/16, 10.7.0.0/16 via 10.1.1.2 metric 5 table 100, { to: default, source: 10.1.1.1 }]; " +
+      "routes: [10.6.0.0/16 via fe80::1, 10.8.0.0/16, 10.7.0.0/16 via 10.1.1.2 metric 5 table 100, { to: default, source: 10.1.1.1 }]; " +
       "keepalive: { interval: 200ms, retries: 5 }";
     const [tunnel] = good(one(keys)).tunnels;
     const bare = { via: null, metric: null, source: null, table: null };
@@ -75,6 +75,7 @@ describe("a tunnel", () => {
         { address: "10.2.0.1", prefix: 32, peer: "10.2.0.2" },
       ],
       routes: [
+        { ...bare, destination: "10.6.0.0", prefix: 16, via: "fe80::1" },
         { ...bare, destination: "10.8.0.0", prefix: 16 },
         { ...bare, destination: "10.7.0.0", prefix: 16, via: "10.1.1.2", metric: 5, table: 100 },
         { ...bare, destination: "0.0.0.0", prefix: 0, source: "10.1.1.1" },

@@ -22,6 +22,9 @@ import { addressOnLink, bytesOf, droppedBy, planSettings, routeText, type Settin
 import type { TunnelAddress, TunnelConfig, TunnelRoute } from "./model.ts";
 import { defaultMtu } from "./path.ts";
 
+/** What the kernel gives an IPv6 route without a metric. */
+const IPV6_METRIC = 1024;
+
 function findLink(connection: NetlinkConnection, config: TunnelConfig): Link {
   const link = getLink(connection, config.name);
   if (link !== null) return link;
@@ -72,7 +75,9 @@ function isOurs(connection: NetlinkConnection, spec: RouteSpec): boolean {
     const same = found === null || !wanted
       ? found === null && !wanted
       : found.prefix === wanted.prefix && found.address.every((byte, i) => byte === wanted.address[i]);
-    return same && route.ifindex === spec.ifindex;
+    const metric = (route: { readonly metric?: number | null | undefined }) =>
+      route.metric ?? (spec.family === "ipv4" ? 0 : IPV6_METRIC);
+    return same && route.ifindex === spec.ifindex && metric(route) === metric(spec);
   });
 }
 
@@ -88,6 +93,8 @@ export class Settler {
   readonly #connection: NetlinkConnection;
   /** Index and route: tables may be large, so they are read once for each. */
   readonly #known = new Set<string>();
+  /** Somebody changed a route that has the destination of one of ours. */
+  #doubtful = false;
 
   constructor(connection: NetlinkConnection) {
     this.#connection = connection;
@@ -102,6 +109,11 @@ export class Settler {
     for (const setting of settings) perform(connection, link, setting);
     const was = [...settings.map((setting) => setting.was), ...this.#addRoutes(config, link)];
     return { link: settings.length === 0 ? link : findLink(connection, config), was };
+  }
+
+  /** Somebody may have put another route in the place of one of ours: the next time the tables are read again. */
+  doubt(): void {
+    this.#doubtful = true;
   }
 
   /** Takes away what the config before had and the one now has not. What is gone already is no failure. */
@@ -123,11 +135,21 @@ export class Settler {
     const added: string[] = [];
     for (const route of config.routes) {
       const text = routeText(route);
-      const key = `${link.index} ${text}`;
+      const key = `${link.index} ${text} ${route.metric} ${route.table}`;
+      const known = this.#known.has(key);
       const spec = routeSpec(route, link);
       if (addRoute(this.#connection, spec, { existing: "ok" })) {
         added.push(`route to ${text} was gone`);
-      } else if (!this.#known.has(key) && !isOurs(this.#connection, spec)) {
+      } else if ((this.#doubtful || !known) && !isOurs(this.#connection, spec)) {
+        if (known) {
+          // What took the place of ours waits behind it, as long as there can be two (IPv4).
+          addRoute(
+            this.#connection,
+            spec.family === "ipv4" ? { ...spec, prepend: true } : { ...spec, replace: true },
+          );
+          added.push(`route to ${text} was replaced`);
+          continue;
+        }
         throw new Error(
           `Cannot route ${text} through ${config.name}: there is another route of that destination and metric ` +
             `(give this one a metric, or see: ip route show ${route.destination}/${route.prefix})`,
@@ -135,6 +157,7 @@ export class Settler {
       }
       this.#known.add(key);
     }
+    this.#doubtful = false;
     return added;
   }
 }

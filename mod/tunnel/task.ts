@@ -8,8 +8,11 @@ import {
   getLink,
   listAddresses,
   type NetlinkConnection,
+  type Route,
   type RouteEvent,
+  RT_TABLE_MAIN,
 } from "../../lib/netlink/mod.ts";
+import { familyOf } from "../../lib/packet/address.ts";
 import { type Datapath, type Ensured, UnsupportedError } from "./datapath.ts";
 import { bytesOf } from "./diff.ts";
 import type { TunnelConfig, TunnelReport, TunnelState } from "./model.ts";
@@ -94,11 +97,27 @@ export class TunnelTask {
         return this.#homeless && this.#isLocal(event.address);
       case "address-gone":
         return event.address.ifindex === this.#index || this.#isLocal(event.address);
+      case "route-new":
       case "route-gone":
-        return event.route.ifindex === this.#index && this.#config.routes.length > 0;
+        if (this.#config.routes.length === 0) return false;
+        if (event.route.ifindex === this.#index) return event.type === "route-gone";
+        if (!this.#rivals(event.route)) return false;
+        this.#settler.doubt();
+        return true;
       default:
         return false;
     }
+  }
+
+  /** Whether a route leads to where one of the tunnel's does. */
+  #rivals({ destination, family, table }: Route): boolean {
+    const prefix = destination?.prefix ?? 0;
+    return this.#config.routes.some((route) => {
+      if (route.prefix !== prefix || (route.table ?? RT_TABLE_MAIN) !== table) return false;
+      const wanted = bytesOf(route.destination);
+      if (familyOf(wanted) !== family) return false;
+      return destination === null || destination.address.every((byte, index) => byte === wanted[index]);
+    });
   }
 
   #isLocal({ local }: Pick<Address, "local">): boolean {

@@ -568,6 +568,55 @@ describeLab("tunnels in user space", ["tcpdump", "tshark"], () => {
       30_000,
     );
 
+    test(
+      "a route that somebody replaces is put back before it; one that was there first is left alone",
+      async () => {
+        await startEnd(b, "gretap", { ikey: 42, okey: 42 }).up("10.1.1.2/24");
+        const bare = { via: null, metric: null, source: null, table: null };
+        const routes = [
+          { ...bare, destination: "10.8.0.0", prefix: 16 },
+          { ...bare, destination: "10.8.0.0", prefix: 16, metric: 7 },
+          { ...bare, destination: "2001:db8:8::", prefix: 48 },
+        ];
+        const ways = (family: string, to: string) => {
+          const text = must(["ip", family, "-n", a.namespace, "route", "show", to]);
+          return text.trim().split("\n").map((line) => / dev (\S+)/.exec(line)?.[1]);
+        };
+        a.ip("route add 10.8.0.0/16 via 192.0.2.9");
+        const lines: Line[] = [];
+        const keeper = keep(lines, config({ routes }));
+        const error = () => lastStatus(lines)?.error ?? "";
+        const explain = () => `${JSON.stringify(lines.slice(-3))}\n${keeper.stderr}`;
+        await waitFor(() => error().includes("there is another route of that destination"), {
+          timeoutMs: 10_000,
+          what: "the conflict",
+          explain,
+        });
+        expect(ways("-4", "10.8.0.0/16")).toEqual(["eth0"]);
+        a.ip("route del 10.8.0.0/16 via 192.0.2.9");
+        await waitFor(() => lastStatus(lines)?.status === "up", {
+          timeoutMs: 2000,
+          what: "the tunnel without it",
+          explain,
+        });
+
+        a.ip("route replace 10.8.0.0/16 via 192.0.2.9");
+        await waitFor(() => ways("-4", "10.8.0.0/16").join() === `${DEVICE},eth0,${DEVICE}`, {
+          timeoutMs: 1000,
+          what: "ours in front",
+          explain,
+        });
+        must(["ip", "-6", "-n", a.namespace, "route", "replace", "2001:db8:8::/48", "dev", "eth0"]);
+        await waitFor(() => ways("-6", "2001:db8:8::/48").join() === DEVICE, {
+          timeoutMs: 1000,
+          what: "ours alone",
+          explain,
+        });
+        expect(lastStatus(lines)!.status).toBe("up");
+      },
+      30_000,
+    );
+
     test("a changed key is taken over; a killed control takes its tunnel along", async () => {
       await startEnd(b, "gretap", { ikey: 43, okey: 43 }).up("10.1.1.2/24");
       const lines: Line[] = [];

@@ -1,5 +1,5 @@
 /**
- * How large the packets of a tunnel may be on the way to its far end.
+ * Where a tunnel's outer packets start from, and how large they may be on the way to its far end.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import {
   bindToDevice,
   closeFd,
   connectSocket,
+  EADDRNOTAVAIL,
   getIntOption,
   interfaceIndex,
   IPPROTO_IP,
@@ -29,6 +30,31 @@ const IP_MTU = 14;
 const IPV6_MTU = 24;
 const LEAST_MTU = 68;
 
+function sockaddrOf(text: string, { dev, type }: TunnelConfig): Uint8Array {
+  const address = bytesOf(text);
+  if (!isOverIpv6(type)) return sockaddrIn(address);
+  return sockaddrIn6(address, 0, isLinkLocal(address) && dev !== null ? interfaceIndex(dev) : 0);
+}
+
+/**
+ * Whether packets may have the tunnel's local address as their source: false while no interface has it, nor any route
+ * makes it one of this machine's.
+ */
+export function hasLocalAddress(config: TunnelConfig): boolean {
+  const doing = `look for the local address of tunnel ${config.name}`;
+  let fd = -1;
+  try {
+    fd = openSocket(isOverIpv6(config.type) ? AF_INET6 : AF_INET, SOCK_DGRAM, 0, doing);
+    bindSocket(fd, sockaddrOf(config.local, config), doing);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return error.errno !== EADDRNOTAVAIL;
+  } finally {
+    if (fd >= 0) closeFd(fd);
+  }
+}
+
 /**
  * The mtu in bytes that the kernel gives a new tunnel of which none is configured; null when the way to its far end is
  * not known now. Nothing is sent.
@@ -37,18 +63,13 @@ export function defaultMtu(config: TunnelConfig): number | null {
   const { dev, name } = config;
   const six = isOverIpv6(config.type);
   const doing = `find the way of tunnel ${name}`;
-  const endOf = (text: string) => {
-    const address = bytesOf(text);
-    if (!six) return sockaddrIn(address);
-    return sockaddrIn6(address, 0, isLinkLocal(address) && dev !== null ? interfaceIndex(dev) : 0);
-  };
   let fd = -1;
   try {
     fd = openSocket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0, doing);
     if (dev !== null) bindToDevice(fd, dev);
-    bindSocket(fd, endOf(config.local), doing);
+    bindSocket(fd, sockaddrOf(config.local, config), doing);
     // The port says nothing: no packet leaves.
-    if (connectSocket(fd, endOf(config.remote)) < 0) return null;
+    if (connectSocket(fd, sockaddrOf(config.remote, config)) < 0) return null;
     const path = six
       ? getIntOption(fd, IPPROTO_IPV6, IPV6_MTU, doing)
       : getIntOption(fd, IPPROTO_IP, IP_MTU, doing);

@@ -6,7 +6,6 @@
 import {
   type Address,
   getLink,
-  listAddresses,
   type NetlinkConnection,
   type Route,
   type RouteEvent,
@@ -16,6 +15,7 @@ import { familyOf } from "../../lib/packet/address.ts";
 import { type Datapath, type Ensured, UnsupportedError } from "./datapath.ts";
 import { bytesOf } from "./diff.ts";
 import type { TunnelConfig, TunnelReport, TunnelState } from "./model.ts";
+import { hasLocalAddress } from "./path.ts";
 import { Settler } from "./settle.ts";
 import { initialTunnel, reconfiguredTunnel, stepTunnel, tickDue, type TunnelEvent } from "./step.ts";
 import { FarEnd, type FarEndHost } from "./watch/far_end.ts";
@@ -127,7 +127,7 @@ export class TunnelTask {
 
   /** Why the kernel moves no packet of a tunnel that is as it should be; a process of ours says so by itself. */
   #obstacle(): string | null {
-    this.#homeless = !listAddresses(this.#host.connection).some((address) => this.#isLocal(address));
+    this.#homeless = !hasLocalAddress(this.#config);
     return this.#homeless && this.#datapath?.kind === "kernel"
       ? `Cannot send from ${this.#config.local}: no interface has this address`
       : null;

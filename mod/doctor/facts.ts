@@ -109,8 +109,16 @@ export function daemonInstance(facts: Facts, instance: VrrpConfig): DaemonInstan
   if (facts.daemon.type !== "running") return null;
   return facts.daemon.instances.find((entry) =>
     entry.interface === instance.interface && entry.vrid === instance.vrid &&
-    entry.family === instance.family
+    entry.families.includes(instance.family)
   ) ?? null;
+}
+
+/** The master of an instance as a running daemon knows it; null = none. */
+export function masterOf(
+  { masters }: DaemonInstance,
+  { family }: VrrpConfig,
+): DaemonInstance["masters"][number] | null {
+  return masters.find((master) => master.family === family) ?? null;
 }
 
 /** The routers that were heard speaking for an instance's VRID on its interface. */
@@ -125,7 +133,7 @@ export function speakersFor(instance: VrrpConfig, facts: Facts): string[] {
   const own = daemonInstance(facts, instance);
   const known = own === null
     ? []
-    : [own.split_brain_with, own.state === "master" ? null : own.master?.address];
+    : [own.split_brain_with, own.state === "master" ? null : masterOf(own, instance)?.address];
   return unique([
     ...heardFor(instance, facts).map(({ source }) => source),
     ...known.flatMap((address) => address ?? []),

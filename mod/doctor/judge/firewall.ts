@@ -5,7 +5,7 @@
  * @module
  */
 import { parseAddress } from "../../../lib/packet/mod.ts";
-import { daemonInstance, finding, heardFor, instancesOf, list, routeTo, unique } from "../facts.ts";
+import { daemonInstance, finding, heardFor, instancesOf, list, masterOf, routeTo, unique } from "../facts.ts";
 import type { TunnelConfig } from "../../tunnel/model.ts";
 import { parseIptables } from "../firewall/iptables.ts";
 import type { Packet, Ruleset } from "../firewall/model.ts";
@@ -120,7 +120,7 @@ function heardThrough(
   const own = daemonInstance(facts, instance);
   const heard = [
     ...heardFor(instance, facts).filter(({ delivered }) => delivered > 0).map(({ source }) => source),
-    ...own !== null && own.state === "backup" && own.master !== null ? [own.master.address] : [],
+    ...own?.state === "backup" ? [masterOf(own, instance)?.address ?? []].flat() : [],
   ].filter((address) => peer === null || address === peer);
   return heard.length === 0 ? null : `Those of ${list(unique(heard))} come through all the same`;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { verifyAh, VRRP_AUTH, vrrpAuthData } from "../../../lib/packet/mod.ts";
-import { daemonInstance, finding, heardFor, instancesOf, linkOf, list, nameOf } from "../facts.ts";
+import { daemonInstance, finding, heardFor, instancesOf, linkOf, list, masterOf, nameOf } from "../facts.ts";
 import type { DaemonInstance, DoctorConfig, Facts, Finding, HeardFact, Unchecked } from "../model.ts";
 import { judgeAnswers } from "./answer.ts";
 
@@ -76,6 +76,8 @@ function silence(instance: Instance, { listenedMs }: Facts): Finding {
 
 /** What a running instance has counted. */
 function judgeCounters(instance: Instance, own: DaemonInstance, facts: Facts): Finding[] {
+  // An instance with addresses of both families counts for both together: that is told once.
+  if (own.families[0] !== instance.family) return [];
   const found: Finding[] = [];
   const name = nameOf(instance);
   const dropped = Object.entries(own.adverts.dropped).filter(([, count]) => count > 0);
@@ -105,7 +107,7 @@ function judgeCounters(instance: Instance, own: DaemonInstance, facts: Facts): F
       remedies(instance),
     ));
   }
-  const { master } = own;
+  const master = masterOf(own, instance);
   if (own.state === "backup" && master !== null) {
     const what =
       `${instance.peers.length === 0 ? "Multicast" : "Unicast"} passes on ${instance.interface}: ` +

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { macToText, VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
 import type { Facts, LinkFact } from "../../../../mod/doctor/model.ts";
+import { placesToListen } from "../../../../mod/doctor/plan.ts";
 import { isFit } from "../../../../mod/doctor/judge.ts";
-import { address, config, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
+import { address, config, facts, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
 
 const web = config(WEB);
 
@@ -451,8 +452,11 @@ describe("wire", () => {
         (text) => text.startsWith("error"),
       );
     const none = { type: "none" } as const;
-    const backup = running({ state: "backup", master: { address: "10.0.0.2", priority: 200 } });
-    const waiting = running({ state: "fault", master: null });
+    const backup = running({
+      state: "backup",
+      masters: [{ family: "ipv4", address: "10.0.0.2", priority: 200 }],
+    });
+    const waiting = running({ state: "fault", masters: [] });
     const speaks = answer(master, "10.0.0.2");
 
     const here =
@@ -477,6 +481,19 @@ describe("wire", () => {
     expect(errors(waiting, answer(stranger))).toEqual([]);
   });
 
+  test("a running daemon's instance with addresses of both families is known for both, and told of once", () => {
+    const both = config(WEB.replace("10.0.0.100/24", '10.0.0.100/24, "fe80::100/64"'));
+    const masters = [
+      { family: "ipv4", address: "10.0.0.2", priority: 200 },
+      { family: "ipv6", address: "fe80::2", priority: 200 },
+    ] as const;
+    const daemon = running({ families: ["ipv4", "ipv6"], state: "backup", masters });
+    expect(placesToListen(both, facts({ daemon }))).toEqual([]);
+    expect(told(judge(both, { daemon }), "wire")).toEqual([
+      "note: Multicast passes on eth0: instance web (VRID 51) hears its master 10.0.0.2 (priority 200)",
+    ]);
+  });
+
   test("a running daemon's counters are believed", () => {
     const adverts = {
       received: 0,
@@ -491,7 +508,10 @@ describe("wire", () => {
       "warning: instance web (VRID 51) has refused advertisements: 12 (auth)",
       "warning: instance web (VRID 51) could not send 3 advertisements",
     ]);
-    const backup = running({ state: "backup", master: { address: "10.0.0.2", priority: 200 } });
+    const backup = running({
+      state: "backup",
+      masters: [{ family: "ipv4", address: "10.0.0.2", priority: 200 }],
+    });
     expect(told(judge(web, { daemon: backup }), "wire")).toEqual([
       "note: Multicast passes on eth0: instance web (VRID 51) hears its master 10.0.0.2 (priority 200)",
     ]);

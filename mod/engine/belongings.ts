@@ -64,6 +64,8 @@ export class Belongings {
   #carried: readonly VrrpConfig[] = [];
   /** By owner: interfaces that carry its addresses and that nobody is reached by. */
   #dark: ReadonlyMap<string, Carriers> = new Map();
+  /** Owners of whose interfaces an event told. */
+  readonly #darkTold = new Set<string>();
   /** By owner and address: what the kernel refused. */
   readonly #refused = new Map<string, Map<string, string>>();
   /** Owners that have their belongings in the kernel, with their config. */
@@ -118,8 +120,13 @@ export class Belongings {
   }
 
   #tellOfCarriers(name: string, was: Carriers, is: Carriers): void {
-    for (const { dev, text } of is) if (!was.some((one) => one.dev === dev)) this.#trouble(name, text);
-    if (is.length === 0) this.#event(name, "repair", "the interfaces that carry its addresses are usable");
+    for (const { dev, text } of is) {
+      if (was.some((one) => one.dev === dev)) continue;
+      this.#darkTold.add(name);
+      this.#trouble(name, text);
+    }
+    if (is.length > 0 || !this.#darkTold.delete(name)) return;
+    this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
   }
 
   /** Gives an instance its addresses and all that goes with them. */

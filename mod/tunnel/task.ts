@@ -100,8 +100,9 @@ export class TunnelTask {
       case "route-new":
       case "route-gone":
         if (this.#config.routes.length === 0) return false;
-        if (event.route.ifindex === this.#index) return event.type === "route-gone";
-        if (!this.#rivals(event.route)) return false;
+        if (event.route.ifindex === this.#index ? event.type === "route-new" : !this.#rivals(event.route)) {
+          return false;
+        }
         this.#settler.doubt();
         return true;
       default:

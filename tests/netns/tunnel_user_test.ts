@@ -612,6 +612,13 @@ describeLab("tunnels in user space", ["tcpdump", "tshark"], () => {
           what: "ours alone",
           explain,
         });
+        // Now there is one that waits behind ours.
+        a.ip(`route del 10.8.0.0/16 dev ${DEVICE} metric 0`);
+        await waitFor(() => ways("-4", "10.8.0.0/16").join() === `${DEVICE},eth0,${DEVICE}`, {
+          timeoutMs: 1000,
+          what: "ours in front again",
+          explain,
+        });
         expect(lastStatus(lines)!.status).toBe("up");
       },
       30_000,

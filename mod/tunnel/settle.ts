@@ -135,7 +135,7 @@ export class Settler {
     const added: string[] = [];
     for (const route of config.routes) {
       const text = routeText(route);
-      const key = `${link.index} ${text} ${route.metric} ${route.table}`;
+      const key = `${link.index} ${text}`;
       const known = this.#known.has(key);
       const spec = routeSpec(route, link);
       if (addRoute(this.#connection, spec, { existing: "ok" })) {

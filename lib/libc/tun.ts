@@ -4,6 +4,7 @@
  * @module
  */
 import type { Pointer } from "bun:ffi";
+import { existsSync } from "node:fs";
 import { resultOf, SyscallError } from "./errno.ts";
 import { closeFd, O_CLOEXEC, O_NONBLOCK, O_RDWR, openFile } from "./file.ts";
 import { alloc, textOf, viewOf } from "./memory.ts";
@@ -31,6 +32,11 @@ export const VNET_HEADER_LENGTH = 10;
 
 /** `tap` carries Ethernet frames, `tun` IP packets. */
 export type TunMode = "tun" | "tap";
+
+/** Whether this machine has the device that TUN and TAP interfaces are made with. */
+export function hasTun(): boolean {
+  return existsSync(TUN_PATH);
+}
 
 /**
  * Makes a device that lasts as long as the descriptor returned, which is non-blocking. Each packet has a struct

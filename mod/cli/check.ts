@@ -8,6 +8,9 @@ import { addCommand, type Cli, handle, jsonOption, printJson } from "./cli.ts";
 import { readConfigFile } from "./client.ts";
 import { EXIT } from "./failure.ts";
 
+/** Every link takes IPv4 packets of this size (RFC 791). */
+const LEAST_MTU = 68;
+
 interface Options {
   readonly config: string;
   readonly json?: boolean;
@@ -31,7 +34,7 @@ async function check({ out }: Cli, { config, json }: Options): Promise<number> {
   const { formatProblem, loadConfig } = await import("../config/load.ts");
   const result = loadConfig(text, file);
   const problems = result.ok
-    ? [...result.warnings, ...await tunnelWarnings(result.config, text, file)]
+    ? [...result.warnings, ...await machineWarnings(result.config, text, file)]
     : result.problems;
   if (json) {
     printJson(out, {
@@ -47,29 +50,71 @@ async function check({ out }: Cli, { config, json }: Options): Promise<number> {
   return result.ok ? EXIT.GOOD : EXIT.USAGE;
 }
 
-/** What stands in the way of the tunnels on this machine, each told where its tunnel stands in the file. */
-async function tunnelWarnings({ tunnels }: Config, text: string, file: string): Promise<Problem[]> {
+/** Something that stands in the way on this machine, and where in the file it is told. */
+interface MachineTrouble {
+  readonly path: readonly string[];
+  readonly what: string;
+  readonly instead: string;
+}
+
+/** What stands in the way on this machine, each told where the file has what it stands in the way of. */
+async function machineWarnings(config: Config, text: string, file: string): Promise<Problem[]> {
+  const troubles = [...await tunnelTroubles(config), ...await advertTroubles(config)];
+  if (troubles.length === 0) return [];
+  const { offsetOf, parseConfigDocument } = await import("../config/document.ts");
+  const { root, position } = parseConfigDocument(text);
+  return troubles.map(({ path, what, instead }): Problem => ({
+    severity: "warning",
+    file,
+    ...position(offsetOf(root, path, "key")),
+    path: path.join("."),
+    what: `on this machine, ${what}`,
+    instead,
+  }));
+}
+
+async function tunnelTroubles({ tunnels }: Config): Promise<MachineTrouble[]> {
   if (tunnels.length === 0) return [];
-  const [{ tunnelFindings }, { readMachineFacts }, { offsetOf, parseConfigDocument }] = await Promise.all([
+  const [{ tunnelFindings }, { readMachineFacts }, { hasTun }] = await Promise.all([
     import("../tunnel/machine/findings.ts"),
     import("../tunnel/machine/read.ts"),
-    import("../config/document.ts"),
+    import("../../lib/libc/mod.ts"),
   ]);
   const read = await readMachineFacts(tunnels, { modprobe: false });
   // Whoever may not make tunnels cannot find out which there are.
   const facts = process.getuid?.() === 0 ? read : { ...read, gre: null };
-  const { root, position } = parseConfigDocument(text);
-  return tunnels.flatMap((tunnel) => {
-    const path = ["tunnels", tunnel.name];
-    return tunnelFindings(tunnel, facts, { user: true }).map(({ what, fix }): Problem => ({
-      severity: "warning",
-      file,
-      ...position(offsetOf(root, path, "key")),
-      path: path.join("."),
-      what: `on this machine, ${what}`,
-      instead: fix,
-    }));
-  });
+  return tunnels.flatMap((tunnel) =>
+    tunnelFindings(tunnel, facts, { user: hasTun() }).map(({ what, fix }) => {
+      return { path: ["tunnels", tunnel.name], what, instead: fix };
+    })
+  );
+}
+
+/** Instances whose advertisements are longer than their interface takes. */
+async function advertTroubles({ vrrp, tunnels }: Config): Promise<MachineTrouble[]> {
+  const { advertPacketLength } = await import("../vrrp/config.ts");
+  // The rest fits everywhere; tunnels were judged by what they will take.
+  const made = new Set(tunnels.map(({ name }) => name));
+  const long = vrrp.filter((instance) =>
+    advertPacketLength(instance) > LEAST_MTU && !made.has(instance.interface)
+  );
+  if (long.length === 0) return [];
+  const { listLinks, NETLINK_ROUTE, NetlinkConnection } = await import("../../lib/netlink/mod.ts");
+  const connection = new NetlinkConnection(NETLINK_ROUTE);
+  try {
+    const mtus = new Map(listLinks(connection).map(({ name, mtu }) => [name, mtu]));
+    return long.flatMap((instance) => {
+      const { unit, interface: name, addresses } = instance;
+      const [mtu, length] = [mtus.get(name) ?? Infinity, advertPacketLength(instance)];
+      if (length <= mtu) return [];
+      const what =
+        `an advertisement with ${addresses.length} addresses has ${length} bytes, but ${name} takes ${mtu}`;
+      const instead = `split them over several instances, or: ip link set ${name} mtu ${length}`;
+      return [{ path: ["vrrp", unit, "addresses"], what, instead }];
+    });
+  } finally {
+    connection.close();
+  }
 }
 
 /** What the config makes of this node, a line for each thing. */

@@ -325,7 +325,9 @@ export function buildConfig(raw: RawConfig, contents: Contents): Config {
     probes: Object.entries(raw.probes ?? {}).map(([name, probe]) => probeOf(name, sure(probe), contents)),
     tunnels: Object.entries(raw.tunnels ?? {}).map(([name, tunnel]) => tunnelOf(name, sure(tunnel))),
     vrrp: instances.flatMap(([name, instance]) =>
-      routersOf(name, instance, memberships.get(name) ?? null, contents, raw.links)
+      routersOf(name, instance, memberships.get(name) ?? null, contents, raw.links).map((router) =>
+        Object.hasOwn(raw.tunnels ?? {}, router.interface) ? { ...router, onTunnel: true as const } : router
+      )
     ),
     notify: notifiesOf(instances),
     static: staticOf(raw.static),

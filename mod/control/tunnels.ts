@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { equalValues } from "../../lib/compare/mod.ts";
+import { hasTun } from "../../lib/libc/mod.ts";
 import type { TrackedValue } from "../bus/messages.ts";
 import type { TunnelConfig, TunnelReport, TunnelSnapshot } from "../tunnel/model.ts";
 import type { TunnelKeeper } from "../tunnel/shell.ts";
@@ -25,6 +27,7 @@ export class Tunnels {
   readonly #listener: TunnelListener;
   readonly #engine: number;
   #keeper: TunnelKeeper | null = null;
+  #configs: readonly TunnelConfig[] = [];
 
   /** @param engine Process id of the engine. */
   constructor(engine: number, listener: TunnelListener) {
@@ -34,7 +37,15 @@ export class Tunnels {
 
   /** Makes the machine's tunnels these. */
   async update(configs: readonly TunnelConfig[]): Promise<void> {
-    if (this.#keeper !== null) return this.#keeper.update(configs);
+    const before = this.#configs;
+    this.#configs = configs;
+    const fresh = configs.filter((config) => !before.some((one) => equalValues(one, config)));
+    if (this.#keeper !== null) {
+      this.#keeper.update(configs);
+      // A reload does not wait for that. Without netlink the keeper has worse to tell.
+      void this.#warn(fresh).catch(() => {});
+      return;
+    }
     if (configs.length === 0) return;
     const [{ createTunnelKeeper }, { createUserDatapath }] = await Promise.all([
       import("../tunnel/shell.ts"),
@@ -44,7 +55,7 @@ export class Tunnels {
     this.#keeper = createTunnelKeeper(configs, report, {
       user: createUserDatapath({ engine: this.#engine }),
     });
-    await this.#warn(configs);
+    await this.#warn(fresh);
   }
 
   /** Entries of the status document. */
@@ -60,7 +71,9 @@ export class Tunnels {
     await keeper?.stop({ handedOn });
   }
 
+  /** Tells what stands in the way of tunnels that are new, or other than before. */
   async #warn(configs: readonly TunnelConfig[]): Promise<void> {
+    if (configs.length === 0) return;
     const [{ tunnelFindings }, { readMachineFacts }] = await Promise.all([
       import("../tunnel/machine/findings.ts"),
       import("../tunnel/machine/read.ts"),
@@ -68,7 +81,7 @@ export class Tunnels {
     const facts = await readMachineFacts(configs);
     for (
       const { tunnel, what, fix } of configs.flatMap((config) =>
-        tunnelFindings(config, facts, { user: true })
+        tunnelFindings(config, facts, { user: hasTun() })
       )
     ) {
       this.#listener.warning(tunnel, `${what} (${fix})`);

@@ -5,7 +5,16 @@
  */
 import { isLinkLocal, parseAddress } from "../../lib/packet/mod.ts";
 import type { Family, VipConfig, VrrpConfig } from "../vrrp/config.ts";
-import type { Area, DaemonInstance, DoctorConfig, Facts, Finding, LinkFact, Severity } from "./model.ts";
+import type {
+  Area,
+  DaemonInstance,
+  DoctorConfig,
+  Facts,
+  Finding,
+  HeardFact,
+  LinkFact,
+  Severity,
+} from "./model.ts";
 
 /** A finding. */
 export function finding(
@@ -100,8 +109,35 @@ export function daemonInstance(facts: Facts, instance: VrrpConfig): DaemonInstan
   if (facts.daemon.type !== "running") return null;
   return facts.daemon.instances.find((entry) =>
     entry.interface === instance.interface && entry.vrid === instance.vrid &&
-    entry.family === instance.family
+    entry.families.includes(instance.family)
   ) ?? null;
+}
+
+/** The master of an instance as a running daemon knows it; null = none. */
+export function masterOf(
+  { masters }: DaemonInstance,
+  { family }: VrrpConfig,
+): DaemonInstance["masters"][number] | null {
+  return masters.find((master) => master.family === family) ?? null;
+}
+
+/** The routers that were heard speaking for an instance's VRID on its interface. */
+export function heardFor(instance: VrrpConfig, facts: Facts): readonly HeardFact[] {
+  return facts.heard.filter(({ interface: dev, family, vrid }) =>
+    dev === instance.interface && family === instance.family && vrid === instance.vrid
+  );
+}
+
+/** Addresses of the other routers that speak for an instance, heard by the doctor or by our daemon. */
+export function speakersFor(instance: VrrpConfig, facts: Facts): string[] {
+  const own = daemonInstance(facts, instance);
+  const known = own === null
+    ? []
+    : [own.split_brain_with, own.state === "master" ? null : masterOf(own, instance)?.address];
+  return unique([
+    ...heardFor(instance, facts).map(({ source }) => source),
+    ...known.flatMap((address) => address ?? []),
+  ]);
 }
 
 /** Addresses that a running daemon of ours has put on this machine, as text without prefix. */

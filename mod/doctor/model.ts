@@ -154,11 +154,17 @@ export interface DaemonInstance {
   readonly name: string;
   readonly interface: string;
   readonly vrid: number;
-  readonly family: Family;
+  /** One, or both: then it moves and counts for both together. */
+  readonly families: readonly Family[];
   readonly state: string;
   readonly addresses: readonly string[];
   readonly extra: readonly string[];
-  readonly master: { readonly address: string; readonly priority: number } | null;
+  /** Of each family that there is a master of. */
+  readonly masters: readonly {
+    readonly family: Family;
+    readonly address: string;
+    readonly priority: number;
+  }[];
   readonly split_brain_with: string | null;
   readonly adverts: {
     readonly received: number;

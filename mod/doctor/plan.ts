@@ -4,8 +4,15 @@
  * @module
  */
 import type { Family } from "../vrrp/config.ts";
-import { carrierOf, daemonInstance, holdersOfVip, instancesOf, linkOf } from "./facts.ts";
-import { heardFor } from "./judge/wire.ts";
+import {
+  carrierOf,
+  daemonInstance,
+  holdersOfVip,
+  instancesOf,
+  linkOf,
+  speakersFor,
+  unique,
+} from "./facts.ts";
 import type { DaemonInstance, DoctorConfig, Facts, LinkFact } from "./model.ts";
 
 /** Addresses that are asked for at most: the rest is left alone. */
@@ -41,27 +48,28 @@ export interface Question {
   readonly addresses: readonly string[];
 }
 
-/** Whom to ask by ARP: nobody speaks for the address, so nobody should answer for it. */
+/**
+ * Who is to be asked for which addresses, by ARP. Where a router is known to speak for an instance it is asked for, too:
+ * the hardware address that has its address may have the virtual ones.
+ */
 export function questions(config: DoctorConfig | null, facts: Facts): Question[] {
   const asked = new Map<string, Question>();
   let left = MOST_ASKED;
+  const ask = (link: LinkFact | null, address: string) => {
+    if (link === null || link.mac === null || !link.running || left === 0) return;
+    left--;
+    asked.set(link.name, { link, addresses: unique([...asked.get(link.name)?.addresses ?? [], address]) });
+  };
   for (const instance of instancesOf(config)) {
-    if (instance.family !== "ipv4" || heardFor(instance, facts).length > 0) continue;
-    if (daemonInstance(facts, instance) !== null) continue;
-    if (!facts.listened.includes(`${instance.interface} ipv4`)) continue;
+    const own = daemonInstance(facts, instance);
+    if (instance.family !== "ipv4") continue;
+    if (own === null && !facts.listened.includes(`${instance.interface} ipv4`)) continue;
     for (const vip of instance.addresses) {
-      const { address } = vip;
-      const link = linkOf(facts, carrierOf(instance, vip));
-      // What this machine holds itself nobody else needs to answer for.
-      if (
-        link === null || link.mac === null || !link.running || left === 0 ||
-        holdersOfVip(facts, instance, vip).length > 0
-      ) {
-        continue;
-      }
-      left--;
-      asked.set(link.name, { link, addresses: [...asked.get(link.name)?.addresses ?? [], address] });
+      // What this machine holds nobody else needs to answer for; what our daemon put there nobody else may.
+      if (own?.state !== "master" && holdersOfVip(facts, instance, vip).length > 0) continue;
+      ask(linkOf(facts, carrierOf(instance, vip)), vip.address);
     }
+    for (const address of speakersFor(instance, facts)) ask(linkOf(facts, instance.interface), address);
   }
   return [...asked.values()];
 }

@@ -12,7 +12,7 @@ import type { Placement } from "../address/model.ts";
 import { placementKey } from "../address/step.ts";
 import type { Carried } from "../bus/messages.ts";
 import type { LinkTable } from "../link/model.ts";
-import { linkNamed } from "../link/step.ts";
+import { type CarrierFault, carrierFaults, linkNamed } from "../link/step.ts";
 import { NO_STATIC, type StaticConfig } from "../route/config.ts";
 import type { Item } from "../route/model.ts";
 import { type Plan, planItems, routeText, ruleText } from "../route/plan.ts";
@@ -45,6 +45,8 @@ interface Planned {
   readonly plan: Plan;
 }
 
+type Carriers = readonly CarrierFault[];
+
 type Wants = Pick<VrrpConfig, "routes" | "rules">;
 
 export class Belongings {
@@ -58,6 +60,12 @@ export class Belongings {
   readonly #plans = new WeakMap<Wants, Planned>();
   /** By owner: what cannot be put because its interface is not there. */
   readonly #absent = new Map<string, readonly string[]>();
+  /** Instances with addresses on other interfaces than their own; those interfaces are looked at. */
+  #carried: readonly VrrpConfig[] = [];
+  /** By owner: interfaces that carry its addresses and that nobody is reached by. */
+  #dark: ReadonlyMap<string, Carriers> = new Map();
+  /** Owners of whose interfaces an event told. */
+  readonly #darkTold = new Set<string>();
   /** By owner and address: what the kernel refused. */
   readonly #refused = new Map<string, Map<string, string>>();
   /** Owners that have their belongings in the kernel, with their config. */
@@ -84,6 +92,41 @@ export class Belongings {
   /** Gets ready for what an instance will own as master. */
   prepare(config: VrrpConfig, links: LinkTable): void {
     this.#routes.prepare(this.#plan(config, links).items);
+  }
+
+  /** Says of which instances the interfaces are to be looked at that carry their addresses. */
+  watchCarriers(configs: readonly VrrpConfig[], links: LinkTable): void {
+    this.#carried = configs.filter(({ addresses, extra }) =>
+      [...addresses, ...extra].some(({ dev }) => dev !== null)
+    );
+    // An interface may be about to come up, as at boot: that it is not yet is shown, and no event.
+    this.#lookAtCarriers(links, () => {});
+  }
+
+  #lookAtCarriers(links: LinkTable, tell: (name: string, was: Carriers, is: Carriers) => void): void {
+    const before = this.#dark;
+    this.#dark = new Map(
+      this.#carried.flatMap((config) => {
+        const faults = carrierFaults(config, links);
+        return faults.length === 0 ? [] : [[config.name, faults] as const];
+      }),
+    );
+    for (const { name } of this.#carried) {
+      const [was, is] = [before.get(name) ?? [], this.#dark.get(name) ?? []];
+      if (textsOf(was).join() === textsOf(is).join()) continue;
+      tell(name, was, is);
+      this.#changed(name);
+    }
+  }
+
+  #tellOfCarriers(name: string, was: Carriers, is: Carriers): void {
+    for (const { dev, text } of is) {
+      if (was.some((one) => one.dev === dev)) continue;
+      this.#darkTold.add(name);
+      this.#trouble(name, text);
+    }
+    if (is.length > 0 || !this.#darkTold.delete(name)) return;
+    this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
   }
 
   /** Gives an instance its addresses and all that goes with them. */
@@ -204,6 +247,7 @@ export class Belongings {
   ): void {
     this.#routes.observeLinks(events, lost, changed, now);
     if (!lost && !events.some(({ type }) => type === "link-new" || type === "link-gone")) return;
+    this.#lookAtCarriers(links, (name, was, is) => this.#tellOfCarriers(name, was, is));
     // An interface that came may be the one that something waits for, one that was made anew has another number.
     if (this.#static !== NO_STATIC) this.#ownStatic(links, now);
     for (const config of this.#held.values()) {
@@ -262,6 +306,7 @@ export class Belongings {
     const unguarded = this.#unguarded.get(owner);
     return [
       ...(unguarded === undefined ? [] : [unguarded]),
+      ...textsOf(this.#dark.get(owner) ?? []),
       ...this.#absent.get(owner) ?? [],
       ...this.#refused.get(owner)?.values() ?? [],
       ...this.#routes.errorsOf(owner),
@@ -282,6 +327,10 @@ export class Belongings {
     this.#host.outbox.event({ kind, subject, text: owner === STATIC ? `static: ${text}` : text });
     this.#changed(owner);
   }
+}
+
+function textsOf(faults: Carriers): string[] {
+  return faults.map(({ text }) => text);
 }
 
 function describe({ kind, text }: Item): string {

@@ -38,7 +38,8 @@ export function conditionsOf(config: VrrpConfig, sight: Sight): Conditions {
   let settled = true;
 
   const own = link(config.interface);
-  if (own.fault !== null) faults.push(own.fault);
+  const awaited = config.onTunnel === true && linkNamed(links, config.interface) === null;
+  if (own.fault !== null) faults.push(awaited ? `${own.fault} yet` : own.fault);
   const owner = config.priority === 255;
   const wanted = config.source === null ? null : parseAddress(config.source);
   const source = sourceAddress(

@@ -297,6 +297,7 @@ export class VirtualRouters {
   equip(wanted: StaticConfig, instances: readonly VrrpConfig[], now: MonotonicNs): void {
     this.#belongings.setStatic(wanted, this.#links, now);
     for (const config of instances) this.#belongings.prepare(config, this.#links);
+    this.#belongings.watchCarriers(instances, this.#links);
   }
 
   /** Drops what is for the addresses of instances that accept nothing, those that are about to leave included. */

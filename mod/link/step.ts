@@ -5,11 +5,13 @@
  */
 import type { Address, Link, RouteEvent } from "../../lib/netlink/mod.ts";
 import { compareAddresses, equalBytes, familyOf, isLinkLocal } from "../../lib/packet/mod.ts";
-import type { Family } from "../vrrp/config.ts";
+import type { Family, VrrpConfig } from "../vrrp/config.ts";
 import { type LinkTable, NO_LINKS } from "./model.ts";
 
 /** IFA_F_TENTATIVE and IFA_F_DADFAILED. */
 const NOT_USABLE = 0x48;
+/** As many addresses of an interface are told by name. */
+const MOST_NAMED = 3;
 
 /** A table from complete dumps. */
 export function linkTable(links: readonly Link[], addresses: readonly Address[]): LinkTable {
@@ -136,6 +138,39 @@ export function linkFault(table: LinkTable, name: string): string | null {
   if (!link.up) return `interface ${name} is down`;
   if (!link.running) return `interface ${name} has no carrier`;
   return null;
+}
+
+/** An interface that carries addresses and by which nobody is reached. */
+export interface CarrierFault {
+  readonly dev: string;
+  /** What is wrong, with what it carries. */
+  readonly text: string;
+}
+
+/**
+ * Interfaces other than a router's own that carry addresses of it and by which nobody is reached: mastership does
+ * not hang on them unless they are tracked, but the service may. What is not there at all is told elsewhere.
+ */
+export function carrierFaults(config: VrrpConfig, table: LinkTable): CarrierFault[] {
+  const { addresses, extra, interface: own, vmac, track } = config;
+  const told = new Set([
+    own,
+    vmac?.name,
+    // Their fault is that of the router.
+    ...track.flatMap(({ kind, name, weight }) => kind === "interface" && weight === null ? [name] : []),
+  ]);
+  const carried = new Map<string, string[]>();
+  for (const { address, prefix, dev } of [...addresses, ...extra]) {
+    if (dev === null || told.has(dev) || linkNamed(table, dev) === null) continue;
+    carried.set(dev, [...carried.get(dev) ?? [], `${address}/${prefix}`]);
+  }
+  return [...carried].flatMap(([dev, texts]) => {
+    const fault = linkFault(table, dev);
+    if (fault === null) return [];
+    const more = texts.length > MOST_NAMED ? ` and ${texts.length - MOST_NAMED} more` : "";
+    const which = texts.slice(0, MOST_NAMED).join(", ") + more;
+    return [{ dev, text: fault.replace(dev, `${dev}, which carries ${which},`) }];
+  });
 }
 
 /**

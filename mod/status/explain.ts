@@ -10,6 +10,7 @@ import type {
   ProbeEntry,
   StatusDocument,
   TrackEntry,
+  TunnelEntry,
 } from "./schema.ts";
 import { ageText, familyText, intervalText, listText, momentText, sourceText } from "./words.ts";
 
@@ -118,7 +119,7 @@ function priority(status: StatusDocument, { priority, track }: InstanceEntry): s
     ? `Its priority is ${effective}, as configured.`
     : `Its priority is ${effective}: ${base} as configured, ${listText(parts)}${clamped}.`;
   const unknown = track.map(({ source }) => source).filter((source) =>
-    probeOf(status, source)?.state === "unknown"
+    watchedOf(status, source)?.state === "unknown"
   );
   return unknown.length === 0 ? [first] : [first, `No result yet of ${listText(unknown.map(sourceText))}.`];
 }
@@ -127,12 +128,17 @@ function probeOf(status: StatusDocument, source: string): ProbeEntry | undefined
   return status.probes.find(({ name }) => source === `probe:${name}`);
 }
 
+/** The probe or tunnel that is called so where it is tracked. */
+function watchedOf(status: StatusDocument, source: string): ProbeEntry | TunnelEntry | undefined {
+  return probeOf(status, source) ?? status.tunnels.find(({ name }) => source === `tunnel:${name}`);
+}
+
 /** "down for 12 s: connection refused" */
 function stateOf(status: StatusDocument, source: string): string | null {
-  const probe = probeOf(status, source);
-  if (probe === undefined) return null;
-  const age = ageText(Math.max(0, Date.parse(status.time) - Date.parse(probe.since)));
-  return `${probe.state} for ${age}${probe.error === null ? "" : `: ${probe.error}`}`;
+  const watched = watchedOf(status, source);
+  if (watched?.since === undefined) return null;
+  const age = ageText(Math.max(0, Date.parse(status.time) - Date.parse(watched.since)));
+  return `${watched.state} for ${age}${watched.error ? `: ${watched.error}` : ""}`;
 }
 
 function init({ waiting }: InstanceEntry): string[] {
@@ -272,7 +278,7 @@ function warnings(instance: InstanceEntry): string[] {
     sentences.push(`It is released: \`appliance resume ${name}\` ends that.`);
   }
   if (problems.length > 0) {
-    sentences.push(`Not all that goes with its addresses is in place: ${problems.join("; ")}.`);
+    sentences.push(`Not all is well with what it holds as master: ${problems.join("; ")}.`);
   }
   const dropped = Object.entries(adverts.dropped).filter(([, count]) => count > 0);
   if (dropped.length > 0) {

@@ -180,6 +180,7 @@ function addOthers({ probes, tunnels, services }: StatusDocument, gauge: Add, co
     "1 while a tunnel is up",
     tunnels.map(({ name, type, state }) => [{ tunnel: name, type }, Number(state === "up")]),
   );
+  addTunnels(tunnels, gauge, counter);
   gauge(
     "service_running",
     "1 while a service runs",
@@ -189,6 +190,43 @@ function addOthers({ probes, tunnels, services }: StatusDocument, gauge: Add, co
     "service_restarts_total",
     "Restarts of a service",
     services.map(({ name, restarts }) => [{ service: name }, restarts]),
+  );
+}
+
+function addTunnels(tunnels: StatusDocument["tunnels"], gauge: Add, counter: Add): void {
+  type Tunnel = StatusDocument["tunnels"][number];
+  /** A sample of each tunnel that has such a value. */
+  const each = (value: (tunnel: Tunnel) => number | null | undefined): Sample[] =>
+    tunnels.flatMap((tunnel): Sample[] => {
+      const number = value(tunnel);
+      return number === null || number === undefined
+        ? []
+        : [[{ tunnel: tunnel.name, type: tunnel.type }, number]];
+    });
+  gauge(
+    "tunnel_latency_seconds",
+    "Round trip of the last keepalive of a tunnel",
+    each(({ latency_ms: ms }) => ms === null || ms === undefined ? null : seconds(ms)),
+  );
+  gauge(
+    "tunnel_state_since_timestamp_seconds",
+    "When a tunnel's state was entered",
+    each(({ since }) => since === undefined ? null : seconds(Date.parse(since))),
+  );
+  counter(
+    "tunnel_keepalives_sent_total",
+    "Questions to the far end of a tunnel",
+    each((one) => one.keepalive?.sent),
+  );
+  counter(
+    "tunnel_keepalives_received_total",
+    "Answers from the far end of a tunnel",
+    each((one) => one.keepalive?.received),
+  );
+  counter(
+    "tunnel_repairs_total",
+    "Times that something of a tunnel was put back",
+    each(({ repairs }) => repairs),
   );
 }
 

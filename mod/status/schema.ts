@@ -114,6 +114,10 @@ const tunnelSchema = z.object({
   since: z.optional(isoTime),
   latency_ms: z.optional(numberOrNull),
   error: z.optional(textOrNull),
+  /** Times that something of it was put back after someone else had changed it. */
+  repairs: z.optional(count),
+  /** Questions to its far end and their answers; null where nobody asks. */
+  keepalive: z.optional(z.nullable(z.object({ sent: count, received: count }))),
 });
 
 const serviceSchema = z.object({

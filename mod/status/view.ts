@@ -177,7 +177,9 @@ function troubles(snapshot: StatusSnapshot, instances: readonly InstanceEntry[])
       found.push(`probe ${name} is down${error === null ? "" : `: ${error}`}`);
     }
   }
-  for (const { name, state } of snapshot.tunnels) if (state === "down") found.push(`tunnel ${name} is down`);
+  for (const { name, state, error } of snapshot.tunnels) {
+    if (state === "down") found.push(`tunnel ${name} is down${error ? `: ${error}` : ""}`);
+  }
   for (const { name, state } of snapshot.services) {
     if (state === "failed") found.push(`service ${name} has failed`);
   }

@@ -106,9 +106,12 @@ export function addressText({ address, prefix, peer }: TunnelAddress): string {
   return peer === null ? `${address}/${prefix}` : `${address} peer ${peer}/${prefix}`;
 }
 
-/** `10.8.0.0/16 via 10.1.1.3`. */
-export function routeText({ destination, prefix, via }: TunnelRoute): string {
-  return `${destination}/${prefix}${via === null ? "" : ` via ${via}`}`;
+/** `10.8.0.0/16 via 10.1.1.3 metric 5 table 100`. */
+export function routeText({ destination, prefix, via, metric, table }: TunnelRoute): string {
+  const more = [["via", via], ["metric", metric], ["table", table]] as const;
+  return `${destination}/${prefix}${
+    more.map(([key, value]) => value === null ? "" : ` ${key} ${value}`).join("")
+  }`;
 }
 
 /**

@@ -20,13 +20,14 @@ export interface ModuleLoader {
   load(module: string): Promise<string | null>;
 }
 
-/** Why modprobe failed, in its own words. */
-function reason(module: string, stderr: string, error: Error): string {
+/** Why modprobe failed, in its own words where it has any. */
+export function modprobeFailure(stderr: string, error: Error & { readonly code?: unknown }): string {
   const words = stderr.trim().split("\n")[0]?.replace(/^modprobe:\s*(FATAL|ERROR):\s*/, "").replace(
     /\.$/,
     "",
   );
-  return words || `modprobe ${module} failed: ${error.message.split("\n")[0]}`;
+  if (error.code === "ENOENT") return "there is no such program";
+  return words || error.message.split("\n")[0]!;
 }
 
 function modprobe(module: string): Promise<string | null> {
@@ -34,7 +35,7 @@ function modprobe(module: string): Promise<string | null> {
     const options = { timeout: TIMEOUT_MS, env: { PATH: "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin" } };
     try {
       execFile("modprobe", [module], options, (error, _, stderr) => {
-        resolve(error === null ? null : reason(module, stderr, error));
+        resolve(error === null ? null : modprobeFailure(stderr, error));
       });
     } catch (error) {
       resolve(`modprobe ${module} cannot be started: ${(error as Error).message}`);

@@ -20,6 +20,10 @@ import {
 import { familyOf } from "../../lib/packet/address.ts";
 import { addressOnLink, bytesOf, droppedBy, planSettings, routeText, type Setting } from "./diff.ts";
 import type { TunnelAddress, TunnelConfig, TunnelRoute } from "./model.ts";
+import { defaultMtu } from "./path.ts";
+
+/** What the kernel gives an IPv6 route without a metric. */
+const IPV6_METRIC = 1024;
 
 function findLink(connection: NetlinkConnection, config: TunnelConfig): Link {
   const link = getLink(connection, config.name);
@@ -71,7 +75,9 @@ function isOurs(connection: NetlinkConnection, spec: RouteSpec): boolean {
     const same = found === null || !wanted
       ? found === null && !wanted
       : found.prefix === wanted.prefix && found.address.every((byte, i) => byte === wanted.address[i]);
-    return same && route.ifindex === spec.ifindex;
+    const metric = (route: { readonly metric?: number | null | undefined }) =>
+      route.metric ?? (spec.family === "ipv4" ? 0 : IPV6_METRIC);
+    return same && route.ifindex === spec.ifindex && metric(route) === metric(spec);
   });
 }
 
@@ -87,6 +93,8 @@ export class Settler {
   readonly #connection: NetlinkConnection;
   /** Index and route: tables may be large, so they are read once for each. */
   readonly #known = new Set<string>();
+  /** Somebody changed a route that has the destination of one of ours. */
+  #doubtful = false;
 
   constructor(connection: NetlinkConnection) {
     this.#connection = connection;
@@ -103,6 +111,11 @@ export class Settler {
     return { link: settings.length === 0 ? link : findLink(connection, config), was };
   }
 
+  /** Somebody may have put another route in the place of one of ours: the next time the tables are read again. */
+  doubt(): void {
+    this.#doubtful = true;
+  }
+
   /** Takes away what the config before had and the one now has not. What is gone already is no failure. */
   drop(before: TunnelConfig, after: TunnelConfig): void {
     const link = getLink(this.#connection, after.name);
@@ -112,6 +125,9 @@ export class Settler {
     for (const address of addresses) {
       removeAddress(this.#connection, targetOf(link, address), { missing: "ok" });
     }
+    // The kernel computes one for a new tunnel only.
+    const mtu = before.mtu !== null && after.mtu === null ? defaultMtu(after) : null;
+    if (mtu !== null && mtu !== link.mtu) setLink(this.#connection, link.index, { mtu }, link.name);
     this.#known.clear();
   }
 
@@ -120,10 +136,20 @@ export class Settler {
     for (const route of config.routes) {
       const text = routeText(route);
       const key = `${link.index} ${text}`;
+      const known = this.#known.has(key);
       const spec = routeSpec(route, link);
       if (addRoute(this.#connection, spec, { existing: "ok" })) {
         added.push(`route to ${text} was gone`);
-      } else if (!this.#known.has(key) && !isOurs(this.#connection, spec)) {
+      } else if ((this.#doubtful || !known) && !isOurs(this.#connection, spec)) {
+        if (known) {
+          // What took the place of ours waits behind it, as long as there can be two (IPv4).
+          addRoute(
+            this.#connection,
+            spec.family === "ipv4" ? { ...spec, prepend: true } : { ...spec, replace: true },
+          );
+          added.push(`route to ${text} was replaced`);
+          continue;
+        }
         throw new Error(
           `Cannot route ${text} through ${config.name}: there is another route of that destination and metric ` +
             `(give this one a metric, or see: ip route show ${route.destination}/${route.prefix})`,
@@ -131,6 +157,7 @@ export class Settler {
       }
       this.#known.add(key);
     }
+    this.#doubtful = false;
     return added;
   }
 }

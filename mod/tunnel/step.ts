@@ -22,7 +22,13 @@ export interface Moment {
 /** What may happen to a tunnel. */
 export type TunnelEvent =
   /** The interface is as it should be; `repaired`: what had to be put back for that. */
-  | { readonly type: "settled"; readonly link: TunnelLink; readonly repaired: string | null }
+  | {
+    readonly type: "settled";
+    readonly link: TunnelLink;
+    readonly repaired: string | null;
+    /** Why it carries nothing all the same, in words; null = nothing is known to. */
+    readonly obstacle: string | null;
+  }
   /** The interface could not be made or put right. */
   | { readonly type: "failed"; readonly error: string }
   /** A question left (`error` null) or could not. */
@@ -62,7 +68,9 @@ export function silenceMs(keepalive: { readonly intervalMs: number; readonly ret
 /** The monotonic millisecond at which a `tick` is due; Infinity when none is. */
 export function tickDue(config: TunnelConfig, state: TunnelState): number {
   const { keepalive } = config;
-  if (keepalive === null || state.heardMs === null || state.status === "down") return Infinity;
+  if (keepalive === null || state.heardMs === null) return Infinity;
+  // Whoever waits while down is to learn that it was in vain.
+  if (state.status === "down" && state.error !== waitingFor(config)) return Infinity;
   return state.heardMs + silenceMs(keepalive);
 }
 
@@ -83,13 +91,17 @@ function farEnd(config: TunnelConfig): string {
   return config.keepalive?.target ?? config.remote;
 }
 
+function waitingFor(config: TunnelConfig): string {
+  return `waiting for an answer from ${farEnd(config)}`;
+}
+
 function settled(
   config: TunnelConfig,
   before: TunnelState,
   event: Extract<TunnelEvent, { type: "settled" }>,
   now: Moment,
 ): TunnelState {
-  const { link, repaired } = event;
+  const { link, repaired, obstacle } = event;
   const state = {
     ...before,
     link,
@@ -101,12 +113,12 @@ function settled(
     const error = `${config.name} is not running: ${why}`;
     return { ...turn(state, "down", error, error, now), heardMs: null };
   }
+  if (obstacle !== null) return { ...turn(state, "down", obstacle, obstacle, now), heardMs: null };
   if (config.keepalive === null) {
     return { ...turn(state, "up", "its interface is up", null, now), heardMs: null };
   }
   if (before.heardMs === null) {
-    const waiting = `waiting for an answer from ${farEnd(config)}`;
-    return { ...state, heardMs: now.monoMs, error: state.status === "down" ? waiting : null };
+    return { ...state, heardMs: now.monoMs, error: state.status === "down" ? waitingFor(config) : null };
   }
   // The interface was put back before anybody missed it: the far end says whether it works.
   return state;

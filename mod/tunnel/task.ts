@@ -3,9 +3,19 @@
  *
  * @module
  */
-import { getLink, type NetlinkConnection, type RouteEvent } from "../../lib/netlink/mod.ts";
+import {
+  type Address,
+  getLink,
+  type NetlinkConnection,
+  type Route,
+  type RouteEvent,
+  RT_TABLE_MAIN,
+} from "../../lib/netlink/mod.ts";
+import { familyOf } from "../../lib/packet/address.ts";
 import { type Datapath, type Ensured, UnsupportedError } from "./datapath.ts";
+import { bytesOf } from "./diff.ts";
 import type { TunnelConfig, TunnelReport, TunnelState } from "./model.ts";
+import { hasLocalAddress } from "./path.ts";
 import { Settler } from "./settle.ts";
 import { initialTunnel, reconfiguredTunnel, stepTunnel, tickDue, type TunnelEvent } from "./step.ts";
 import { FarEnd, type FarEndHost } from "./watch/far_end.ts";
@@ -46,6 +56,8 @@ export class TunnelTask {
   #under: number | null = null;
   /** Put right at least once under this configuration: what is wrong after that was done by someone else. */
   #established = false;
+  /** No interface has its local address. */
+  #homeless = false;
   #running: Promise<void> | null = null;
   #again = false;
   #stopped = false;
@@ -81,13 +93,45 @@ export class TunnelTask {
         return name === this.#config.name || index === this.#index || name === this.#config.dev ||
           index === this.#under;
       }
+      case "address-new":
+        return this.#homeless && this.#isLocal(event.address);
       case "address-gone":
-        return event.address.ifindex === this.#index;
+        return event.address.ifindex === this.#index || this.#isLocal(event.address);
+      case "route-new":
       case "route-gone":
-        return event.route.ifindex === this.#index && this.#config.routes.length > 0;
+        if (this.#config.routes.length === 0) return false;
+        if (event.route.ifindex === this.#index ? event.type === "route-new" : !this.#rivals(event.route)) {
+          return false;
+        }
+        this.#settler.doubt();
+        return true;
       default:
         return false;
     }
+  }
+
+  /** Whether a route leads to where one of the tunnel's does. */
+  #rivals({ destination, family, table }: Route): boolean {
+    const prefix = destination?.prefix ?? 0;
+    return this.#config.routes.some((route) => {
+      if (route.prefix !== prefix || (route.table ?? RT_TABLE_MAIN) !== table) return false;
+      const wanted = bytesOf(route.destination);
+      if (familyOf(wanted) !== family) return false;
+      return destination === null || destination.address.every((byte, index) => byte === wanted[index]);
+    });
+  }
+
+  #isLocal({ local }: Pick<Address, "local">): boolean {
+    const wanted = bytesOf(this.#config.local);
+    return local.length === wanted.length && local.every((byte, index) => byte === wanted[index]);
+  }
+
+  /** Why the kernel moves no packet of a tunnel that is as it should be; a process of ours says so by itself. */
+  #obstacle(): string | null {
+    this.#homeless = !hasLocalAddress(this.#config);
+    return this.#homeless && this.#datapath?.kind === "kernel"
+      ? `Cannot send from ${this.#config.local}: no interface has this address`
+      : null;
   }
 
   /** Looks whether everything is as it should be, and puts it right. */
@@ -188,6 +232,7 @@ export class TunnelTask {
       const repaired = this.#established ? this.#describeRepair(ensured, was) : null;
       this.#established = true;
       if (repaired !== null) this.#countRepair();
+      const obstacle = this.#obstacle();
       this.#apply({
         type: "settled",
         link: {
@@ -197,8 +242,9 @@ export class TunnelTask {
           datapath: this.#datapath!.kind,
         },
         repaired,
+        obstacle,
       });
-      if (link.running) this.#farEnd.attach(link, this.#under);
+      if (link.running && obstacle === null) this.#farEnd.attach(link, this.#under);
       else this.#farEnd.detach();
       this.#retryMs = RETRY_FIRST_MS;
       this.#later(SWEEP_MS);
@@ -221,7 +267,7 @@ export class TunnelTask {
       ...able.filter((one) => one === this.#datapath),
       ...able.filter((one) => one !== this.#datapath),
     ];
-    let refusal: Error | null = null;
+    const refusals: UnsupportedError[] = [];
     for (const datapath of order) {
       try {
         const ensured = await datapath.ensure(config);
@@ -229,13 +275,18 @@ export class TunnelTask {
         return ensured;
       } catch (error) {
         if (!(error instanceof UnsupportedError)) throw error;
-        refusal ??= error;
+        refusals.push(error);
       }
     }
-    throw refusal ??
-      new Error(
+    const [first, ...rest] = refusals.map(({ message }) => message);
+    if (first === undefined) {
+      throw new Error(
         `Cannot create ${config.type} tunnel ${config.name}: there is no ${config.datapath} datapath here`,
       );
+    }
+    throw new Error(
+      [first, ...rest.map((text) => text.replace(/^Cannot [^:]*: /, "in user space: "))].join("; "),
+    );
   }
 
   #describeRepair(ensured: Ensured, was: readonly string[]): string | null {

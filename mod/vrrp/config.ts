@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AH_LENGTH, IPV4_HEADER_LENGTH, IPV6_HEADER_LENGTH, vrrpLength } from "../../lib/packet/mod.ts";
 import type { Family, VipConfig } from "../address/config.ts";
 import type { RouteConfig, RuleConfig } from "../route/config.ts";
 
@@ -73,6 +74,8 @@ export interface VrrpConfig {
   readonly group: string | null;
   readonly family: Family;
   readonly interface: string;
+  /** The interface is a tunnel that the daemon makes: where it is not there, it is about to come. */
+  readonly onTunnel?: true;
   readonly vrid: number;
   readonly version: 2 | 3;
   /** Base priority: 1..254, or 255 for the owner of the addresses. */
@@ -120,4 +123,12 @@ export interface VrrpConfig {
 /** What makes two configurations the same virtual router: everything else can be changed while it runs. */
 export function identity(config: VrrpConfig): string {
   return `${config.interface} ${config.family} ${config.vrid} v${config.version}`;
+}
+
+/** Bytes of its advertisements, the IP header included: an interface that takes less cannot carry them. */
+export function advertPacketLength(
+  { family, version, auth, addresses }: Pick<VrrpConfig, "family" | "version" | "auth" | "addresses">,
+): number {
+  const ip = family === "ipv4" ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH;
+  return ip + (auth.type === "ah" ? AH_LENGTH : 0) + vrrpLength(version, family, addresses.length);
 }

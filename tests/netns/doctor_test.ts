@@ -281,6 +281,21 @@ describeLab("appliance doctor", ["keepalived"], () => {
     only(other, /runs another config/);
   }, 20_000);
 
+  test("beside a running daemon that is master a stranger with its address is found", async () => {
+    const daemon = await nodes.stolen.startAppliance(webYaml(100));
+    await daemon.waitState("web", "master", 3000);
+    const { code, stdout } = nodes.stolen.exec([
+      appliancePath(),
+      "doctor",
+      "--json",
+      "-c",
+      daemon.configPath,
+    ]);
+    const answer = { ...JSON.parse(stdout), code, text: stdout } as Answer;
+    const what = `answered for by ${stranger.mac()} on eth0, and this machine is its master`;
+    expect([only(answer, new RegExp(what)).severity, answer.code]).toEqual(["error", 1]);
+  }, 15_000);
+
   test("a text for people: areas, what to type, a verdict", () => {
     const path = join(nodes.user.directory("text"), "a.yaml");
     writeFileSync(

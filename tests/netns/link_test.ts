@@ -1,6 +1,7 @@
 /** What happens around the router: links and addresses come and go, and other people delete things. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import {
+  appliancePath,
   describeLab,
   isAlive,
   killAll,
@@ -110,6 +111,29 @@ describeLab("links and addresses", ["tcpdump"], () => {
       expect(first.process.end).toBeNull();
     }, 15_000);
   }
+
+  test(
+    "an interface that only carries a virtual address goes down: the instance goes on, and is not well",
+    async () => {
+      a.ip("link add svc0 type veth peer name svc1", "link set svc0 up", "link set svc1 up");
+      const address = { address: "10.9.0.100/24", dev: "svc0" };
+      const first = await a.startAppliance(webYaml(150, { addresses: [address] }));
+      await first.waitState("web", "master", 3000);
+      const well = (healthy: boolean) => async () => (await first.status()).healthy === healthy;
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well" });
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told" });
+      const { problems, instances } = await first.status();
+      expect(problems).toEqual(["instance web: interface svc0, which carries 10.9.0.100/24, is down"]);
+      expect(instances[0]!.state).toBe("master");
+      a.ip("link set svc0 up");
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well again" });
+      const told = first.events().filter(({ text }) => /which carr|that carry/.test(text));
+      expect(told.map(({ kind }) => kind)).toEqual(["error", "repair"]);
+      a.ip("link del svc0");
+    },
+    10_000,
+  );
 
   test("an interface that is not there at the start is waited for", async () => {
     a.removeDevice();
@@ -248,6 +272,9 @@ describeLab("links and addresses", ["tcpdump"], () => {
       explain: () => router.log,
     });
     expect(router.command("explain").stdout).toContain("no other router hears it");
+    expect(a.exec([appliancePath(), "check", router.configPath]).stdout).toContain(
+      "on this machine, an advertisement with 20 addresses has 108 bytes, but eth0 takes 68",
+    );
     a.ip("link set eth0 mtu 1500");
     await waitFor(async () => (await router.status()).healthy, { timeoutMs: 1500, what: "its end" });
   }, 10_000);

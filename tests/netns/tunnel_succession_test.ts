@@ -278,11 +278,16 @@ describeLab("a tunnel in user space changes hands", ["tcpdump"], () => {
     await b.ping("10.1.1.1", PING_MS).answered();
     // Another kind of device is another device.
     const other = type === "gre" ? "gretap" : "gre";
-    first.writeConfig(yaml(1, 150, { type: other }));
+    first.writeConfig(yaml(1, 150, { type: other, mtu: 1490 }));
     expect(first.command("reload").code).toBe(0);
     await waitFor(() => linkOf(a) !== null && linkOf(a)!.ifindex !== ifindex, {
       timeoutMs: 3000,
       what: "another device",
+    });
+    // What a reload brings is looked at as what was there at the start.
+    await waitFor(() => first.log.includes("its mtu of 1490 makes outer packets of"), {
+      timeoutMs: 3000,
+      what: "a warning",
     });
   }, 60_000);
 

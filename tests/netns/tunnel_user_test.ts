@@ -30,6 +30,7 @@ import { answersPing } from "../kernel/guest/ping.ts";
 import {
   createLab,
   describeLab,
+  holds,
   type Lab,
   type LabNode,
   must,
@@ -547,6 +548,78 @@ describeLab("tunnels in user space", ["tcpdump", "tshark"], () => {
         keeper.child.stdin!.end();
         expect((await keeper.ended).code).toBe(0);
         expect(linkOf(a)).toBeNull();
+      },
+      30_000,
+    );
+
+    test(
+      "the tap gets another MAC address: the keepalive asks from that one, and the far end learns no other",
+      async () => {
+        await startEnd(b, "gretap", { ikey: 42, okey: 42 }).up("10.1.1.2/24");
+        const lines: Line[] = [];
+        const keepalive = { intervalMs: 100, retries: 3, target: "10.1.1.2", methods: ["arp"] } as const;
+        await up(lines, keep(lines, config({ keepalive })));
+        const mac = "02:00:00:00:00:77";
+        const knows = () => run(["ip", "-n", b.namespace, "neigh", "show", "10.1.1.1"]).stdout.includes(mac);
+        a.ip(`link set ${DEVICE} address ${mac}`);
+        await waitFor(knows, { timeoutMs: 2000, what: "the far end to learn it" });
+        await holds(knows, { forMs: 500, what: "what the far end knows" });
+      },
+      30_000,
+    );
+
+    test(
+      "a route that somebody replaces is put back before it; one that was there first is left alone",
+      async () => {
+        await startEnd(b, "gretap", { ikey: 42, okey: 42 }).up("10.1.1.2/24");
+        const bare = { via: null, metric: null, source: null, table: null };
+        const routes = [
+          { ...bare, destination: "10.8.0.0", prefix: 16 },
+          { ...bare, destination: "10.8.0.0", prefix: 16, metric: 7 },
+          { ...bare, destination: "2001:db8:8::", prefix: 48 },
+        ];
+        const ways = (family: string, to: string) => {
+          const text = must(["ip", family, "-n", a.namespace, "route", "show", to]);
+          return text.trim().split("\n").map((line) => / dev (\S+)/.exec(line)?.[1]);
+        };
+        a.ip("route add 10.8.0.0/16 via 192.0.2.9");
+        const lines: Line[] = [];
+        const keeper = keep(lines, config({ routes }));
+        const error = () => lastStatus(lines)?.error ?? "";
+        const explain = () => `${JSON.stringify(lines.slice(-3))}\n${keeper.stderr}`;
+        await waitFor(() => error().includes("there is another route of that destination"), {
+          timeoutMs: 10_000,
+          what: "the conflict",
+          explain,
+        });
+        expect(ways("-4", "10.8.0.0/16")).toEqual(["eth0"]);
+        a.ip("route del 10.8.0.0/16 via 192.0.2.9");
+        await waitFor(() => lastStatus(lines)?.status === "up", {
+          timeoutMs: 2000,
+          what: "the tunnel without it",
+          explain,
+        });
+
+        a.ip("route replace 10.8.0.0/16 via 192.0.2.9");
+        await waitFor(() => ways("-4", "10.8.0.0/16").join() === `${DEVICE},eth0,${DEVICE}`, {
+          timeoutMs: 1000,
+          what: "ours in front",
+          explain,
+        });
+        must(["ip", "-6", "-n", a.namespace, "route", "replace", "2001:db8:8::/48", "dev", "eth0"]);
+        await waitFor(() => ways("-6", "2001:db8:8::/48").join() === DEVICE, {
+          timeoutMs: 1000,
+          what: "ours alone",
+          explain,
+        });
+        // Now there is one that waits behind ours.
+        a.ip(`route del 10.8.0.0/16 dev ${DEVICE} metric 0`);
+        await waitFor(() => ways("-4", "10.8.0.0/16").join() === `${DEVICE},eth0,${DEVICE}`, {
+          timeoutMs: 1000,
+          what: "ours in front again",
+          explain,
+        });
+        expect(lastStatus(lines)!.status).toBe("up");
       },
       30_000,
     );

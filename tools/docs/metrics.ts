@@ -69,7 +69,10 @@ function fullStatus(): StatusDocument {
     instances: [instance(status.engine.dropped)],
     groups: [{ name: "all", state: "backup", since: SINCE, members: ["web"] }],
     probes: [probe],
-    tunnels: [{ name: "gre1", type: "gre", local: null, remote: null, state: "up" }],
+    tunnels: [{
+      ...{ name: "gre1", type: "gre", local: null, remote: null, state: "up", since: SINCE },
+      ...{ latency_ms: 1, repairs: 0, keepalive: { sent: 1, received: 1 } },
+    }],
     services: [{ name: "app", state: "running", pid: null, restarts: 0 }],
     engine: { ...status.engine, lateness: { bounds_ms: [], counts: [], sum_ms: 0 } },
   };

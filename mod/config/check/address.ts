@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { formatAddress, isLinkLocal, zonedAddress } from "../../../lib/packet/address.ts";
+import { AH_LENGTH } from "../../../lib/packet/ah.ts";
+import { addressLength, formatAddress, isLinkLocal, zonedAddress } from "../../../lib/packet/address.ts";
+import { IPV4_HEADER_LENGTH } from "../../../lib/packet/ipv4.ts";
+import { IPV6_HEADER_LENGTH } from "../../../lib/packet/ipv6.ts";
+import { vrrpLength } from "../../../lib/packet/vrrp.ts";
 import { find } from "../document.ts";
 import type { Path } from "../document.ts";
 import type { RawConfig } from "../schema.ts";
@@ -14,15 +18,42 @@ import type { RawVip, VipAddress } from "../schema/address.ts";
 import { isWritten, requireKeys } from "./context.ts";
 import type { Check } from "./context.ts";
 
-const IP_V4 = 20;
-const IP_V6 = 40;
-const VRRP_HEADER = 8;
-const MTU = 1500;
+const ETHERNET_MTU = 1500;
 
-/** How many addresses one advertisement holds: its counter ends at 255, and it must fit into an Ethernet frame. */
-export function maxAddresses(family: "ipv4" | "ipv6", version: 2 | 3): number {
-  const room = MTU - (family === "ipv4" ? IP_V4 : IP_V6) - VRRP_HEADER - (version === 2 ? 8 : 0);
-  return Math.min(255, Math.floor(room / (family === "ipv4" ? 4 : 16)));
+/**
+ * How many addresses one advertisement holds: its counter ends at 255, and it must fit into a packet.
+ *
+ * @param mtu Bytes of the largest packet.
+ */
+export function maxAddresses(
+  family: "ipv4" | "ipv6",
+  { version = 3, auth }: Pick<RawInstance, "version" | "auth">,
+  mtu: number,
+): number {
+  const ip = family === "ipv4" ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH;
+  const room = mtu - ip - (auth?.type === "ah" ? AH_LENGTH : 0) - vrrpLength(version, family, 0);
+  return Math.min(255, Math.max(0, Math.floor(room / addressLength(family))));
+}
+
+/** Tells of more addresses than an advertisement in a packet of `mtu` bytes holds. `how`: of what packet that is. */
+export function checkRoom(
+  check: Check,
+  path: Path,
+  instance: RawInstance,
+  packet: { readonly mtu: number; readonly how: string; readonly instead: string; readonly sure: boolean },
+): void {
+  for (const [family, name] of [["ipv4", "IPv4"], ["ipv6", "IPv6"]] as const) {
+    const most = maxAddresses(family, instance, packet.mtu);
+    const count = instance.addresses?.filter((vip) => vip?.address?.family === family).length ?? 0;
+    // What no Ethernet carries is told anyway.
+    const told = packet.how !== "" && count > maxAddresses(family, instance, ETHERNET_MTU);
+    if (count <= most || told) continue;
+    const what = `has ${count} ${name} address${
+      count === 1 ? "" : "es"
+    }, but an advertisement${packet.how} holds ${most}`;
+    const severity = packet.sure ? "error" : "warning";
+    check.report({ path: [...path, "addresses"], what, instead: packet.instead, at: "key", severity });
+  }
 }
 
 /** IPv4 address as a number. */
@@ -51,6 +82,15 @@ export function notAHost(address: Address): string | null {
   return null;
 }
 
+/** Which of the two addresses of its network that no host has an IPv4 address is; null = neither. */
+export function edgeOfNetwork({ family, bytes, prefix }: VipAddress): string | null {
+  if (family === "ipv6" || prefix > 30) return null;
+  const host = (0xffff_ffff >>> prefix) >>> 0;
+  const bits = (toNumber(bytes) & host) >>> 0;
+  if (bits === 0) return "the address of the network itself";
+  return bits === host ? "the broadcast address of its network" : null;
+}
+
 function vipProblem(vip: VipAddress): readonly [what: string, instead: string | null] | null {
   const reason = notAHost(vip);
   if (reason !== null) return [`is ${vip.text}, ${reason}`, "write the address of a service"];
@@ -62,14 +102,10 @@ function vipProblem(vip: VipAddress): readonly [what: string, instead: string | 
   if (vip.bytes[0] === 127) {
     return [`is ${vip.text}, a loopback address`, "write an address that others can reach"];
   }
-  if (vip.prefix > 30) return null;
-  const host = (0xffff_ffff >>> vip.prefix) >>> 0;
-  const bits = (toNumber(vip.bytes) & host) >>> 0;
-  const shown = `${vip.text}/${vip.prefix}`;
-  const instead = "write a host's address, or the right prefix";
-  if (bits === 0) return [`is ${shown}, the address of the network itself`, instead];
-  if (bits === host) return [`is ${shown}, the broadcast address of its network`, instead];
-  return null;
+  const edge = edgeOfNetwork(vip);
+  return edge === null
+    ? null
+    : [`is ${vip.text}/${vip.prefix}, ${edge}`, "write a host's address, or the right prefix"];
 }
 
 /** `dev` = the interface that carries it, if that is known. */
@@ -99,7 +135,7 @@ function checkVip(check: Check, path: Path, vip: RawVip, dev: string | undefined
 
 /** Checks the virtual addresses of one instance. */
 export function checkAddresses(check: Check, path: Path, instance: RawInstance): void {
-  const { addresses, version = 3 } = instance;
+  const { addresses } = instance;
   if (addresses === undefined) return;
   const list = [...path, "addresses"];
   if (addresses.length === 0) {
@@ -132,13 +168,8 @@ export function checkAddresses(check: Check, path: Path, instance: RawInstance):
       });
     });
   }
-  for (const [family, name] of [["ipv4", "IPv4"], ["ipv6", "IPv6"]] as const) {
-    const most = maxAddresses(family, version);
-    const count = addresses.filter((vip) => vip?.address?.family === family).length;
-    if (count <= most) continue;
-    const what = `has ${count} ${name} addresses, but an advertisement holds ${most}`;
-    check.report({ path: list, what, instead: "split them over several instances", at: "key" });
-  }
+  const instead = "split them over several instances";
+  checkRoom(check, path, instance, { mtu: ETHERNET_MTU, how: "", instead, sure: true });
 }
 
 /** Checks the addresses of `static`. */

@@ -18,7 +18,7 @@ import type { Address } from "../schema/base.ts";
 import { VIP_REQUIRED } from "../schema/address.ts";
 import { ROUTE_REQUIRED } from "../schema/route.ts";
 import { KERNEL_DEVICES, type RawTunnel, TUNNEL_NAME_PATTERN, TUNNEL_REQUIRED } from "../schema/tunnel.ts";
-import { deviceOf, identityOf, notAHost } from "./address.ts";
+import { checkRoom, deviceOf, edgeOfNetwork, identityOf, notAHost } from "./address.ts";
 import { isWritten, lineOf, requireKeys, writtenKeys } from "./context.ts";
 import type { Check } from "./context.ts";
 
@@ -76,7 +76,12 @@ function checkEnds(check: Check, path: Path, tunnel: RawTunnel): void {
       continue;
     }
     const reason = notAnEnd(end);
-    if (reason === null) continue;
+    if (reason === null) {
+      if (!isLinkLocal(end.bytes) || isWritten(check, [...path, "dev"])) continue;
+      const what = `is ${end.text}, a link-local address, which says nothing without an interface`;
+      check.report({ path: [...path, key], what, instead: "add dev: the interface that has it" });
+      continue;
+    }
     const what = `is ${end.text}, ${reason}`;
     check.report({ path: [...path, key], what, instead: "write an address that the other end can reach" });
   }
@@ -150,7 +155,12 @@ function checkAddresses(check: Check, path: Path, tunnel: RawTunnel): void {
       check.report({ path: [...at, "address"], what: `is ${address.text}, ${what}`, instead });
     const reason = notAnEnd(address);
     if (reason !== null) report(reason, "write an address of the network inside the tunnel");
-    else if (address.text === tunnel.local?.text) {
+    else if (peer === undefined && edgeOfNetwork(address) !== null) {
+      report(
+        `with /${address.prefix} ${edgeOfNetwork(address)}`,
+        "write a host's address, or the right prefix",
+      );
+    } else if (address.text === tunnel.local?.text) {
       report("the outer `local` address", "write an address of the network inside the tunnel");
     } else if (seen.has(address.text)) report("which stands in this list already", "remove it");
     seen.add(address.text);
@@ -173,14 +183,28 @@ function checkAddresses(check: Check, path: Path, tunnel: RawTunnel): void {
 }
 
 function checkRoutes(check: Check, path: Path, tunnel: RawTunnel): void {
+  const seen = new Set<string>();
   tunnel.routes?.forEach((route, index) => {
     if (route === undefined) return;
     const at = [...path, "routes", index];
     requireKeys(check, at, ROUTE_REQUIRED);
-    const { to, via, source } = route;
+    const { to, via, source, metric, table } = route;
     const family = familyOfTunnelRoute(route);
+    const identity = [to?.kind === "prefix" ? to.text : family, metric, table].join(" ");
+    if (to !== undefined && seen.has(identity)) {
+      const what = `leads to ${to.kind === "prefix" ? to.text : "default"}, as one before it`;
+      check.report({ path: at, what, instead: "remove one, or give one another metric" });
+    }
+    seen.add(identity);
+    if (via !== undefined && tunnel.addresses?.some((entry) => entry?.address?.text === via.text)) {
+      const what = `is ${via.text}, this end's own address`;
+      check.report({ path: [...at, "via"], what, instead: "write the peer's address inside the tunnel" });
+      return;
+    }
     for (const [key, address] of [["via", via], ["source", source]] as const) {
-      if (address === undefined || address.family === family) continue;
+      // The neighbour that an IPv4 route leads to may be known by its IPv6 address (RFC 5549).
+      const either = key === "via" && family === "ipv4";
+      if (address === undefined || address.family === family || either) continue;
       const what = `is ${address.text}, but the route is one of ${family === "ipv4" ? "IPv4" : "IPv6"}`;
       check.report({ path: [...at, key], what, instead: "write an address of the same family" });
     }
@@ -212,9 +236,21 @@ function checkKeepalive(check: Check, path: Path, tunnel: RawTunnel): void {
   if (target !== undefined) {
     const own = tunnel.addresses?.some((entry) => entry?.address?.text === target.text);
     const outer = target.text === tunnel.remote?.text || target.text === tunnel.local?.text;
+    const inside = tunnel.addresses === undefined || tunnel.addresses.some((entry) => {
+      const base = entry?.peer ?? entry?.address;
+      return base === undefined || inPrefix(target.bytes, base.bytes, entry?.address?.prefix ?? 0);
+    });
+    const routed = tunnel.routes?.some((route) =>
+      route?.to === undefined || route.to.kind !== "prefix" ||
+      inPrefix(target.bytes, route.to.bytes, route.to.prefix)
+    ) ?? false;
     if (own || outer) {
       const what = `is ${target.text}, ${own ? "this end's own address" : "an outer address"}`;
       check.report({ path: [...at, "target"], what, instead: "write the peer's address inside the tunnel" });
+    } else if (!inside && !routed && !isLinkLocal(target.bytes)) {
+      const what = `is ${target.text}, which is in no network of the tunnel's \`addresses\` and \`routes\``;
+      const instead = "write the peer's address inside the tunnel";
+      check.report({ path: [...at, "target"], what, instead, severity: "warning" });
     }
     return;
   }
@@ -244,6 +280,43 @@ function checkTunnel(check: Check, name: string, tunnel: RawTunnel, raw: RawConf
   if (tunnel.pmtudisc !== undefined && isOverIpv6(tunnel)) {
     const what = "has no effect over IPv6, where routers never fragment";
     check.report({ path: [...path, "pmtudisc"], what, instead: "remove it", at: "key", severity: "warning" });
+  }
+}
+
+/** Whether the advertisements of the instances on tunnels fit into them. */
+function checkAdverts(check: Check, raw: RawConfig): void {
+  for (const [name, instance] of Object.entries(raw.vrrp ?? {})) {
+    const tunnel = raw.tunnels?.[instance?.interface ?? ""];
+    if (instance === undefined || tunnel?.type === undefined) continue;
+    if (tunnel.mtu === undefined && isWritten(check, ["tunnels", instance.interface!, "mtu"])) continue;
+    const [mtu, sure] = tunnel.mtu === undefined
+      ? [ETHERNET_MTU - overheadOf(tunnel), false]
+      : [tunnel.mtu, true];
+    const why = sure
+      ? `whose mtu is ${mtu}`
+      : `which carries ${mtu} bytes over an Ethernet of ${ETHERNET_MTU}`;
+    const instead = `${sure ? "raise that, or " : ""}split them over several instances`;
+    const how = ` through \`${instance.interface}\`, ${why},`;
+    checkRoom(check, ["vrrp", name], instance, { mtu, how, instead, sure });
+  }
+}
+
+/** Tunnels of which each waits for the one below it would wait for ever. */
+function checkCircles(
+  check: Check,
+  raw: RawConfig,
+  tunnels: readonly (readonly [string, RawTunnel])[],
+): void {
+  for (const [name, { dev }] of tunnels) {
+    const below = [name];
+    let next = dev;
+    while (next !== undefined && !below.includes(next)) {
+      below.push(next);
+      next = raw.tunnels?.[next]?.dev;
+    }
+    if (next !== name || dev === name) continue;
+    const what = `is ${dev}, which runs over this tunnel itself (${[...below, name].join(" over ")})`;
+    check.report({ path: ["tunnels", name, "dev"], what, instead: "name what is below it" });
   }
 }
 
@@ -303,6 +376,8 @@ export function checkTunnels(check: Check, raw: RawConfig): void {
     tunnel === undefined ? [] : [[name, tunnel] as const]
   );
   for (const [name, tunnel] of tunnels) checkTunnel(check, name, tunnel, raw);
+  checkCircles(check, raw, tunnels);
   checkTwins(check, tunnels);
   checkShared(check, tunnels, raw);
+  checkAdverts(check, raw);
 }

@@ -44,7 +44,7 @@ function checkDevices(check: Check, path: Path, instance: RawInstance): void {
 }
 
 /** Checks the virtual MAC address of one instance. */
-function checkVmac(check: Check, path: Path, instance: RawInstance): void {
+function checkVmac(check: Check, path: Path, instance: RawInstance, raw: RawConfig): void {
   const { vmac, peers } = instance;
   if (vmac === undefined) return;
   const both = familiesOf(instance).length === 2;
@@ -57,6 +57,17 @@ function checkVmac(check: Check, path: Path, instance: RawInstance): void {
     check.report({ path: [...path, "vmac", "advertise"], what, instead: "write base, or remove it" });
   }
   checkDevices(check, path, instance);
+  const below = raw.tunnels?.[instance.interface ?? ""]?.type;
+  if (below === "gre" || below === "ip6gre") {
+    const what =
+      `needs MAC addresses, but ${instance.interface} is a tunnel of type ${below}, which has none`;
+    check.report({
+      path: [...path, "vmac"],
+      what,
+      instead: `write type: ${below}tap, or remove vmac`,
+      at: "key",
+    });
+  }
 }
 
 /** Checks all virtual MAC addresses, and that each has an interface and a number of its own. */
@@ -69,7 +80,7 @@ export function checkVmacs(check: Check, raw: RawConfig): void {
   const macs = new Map<string, string>();
   for (const [owner, instance] of instances) {
     const path = ["vrrp", owner];
-    checkVmac(check, path, instance);
+    checkVmac(check, path, instance, raw);
     if (instance.vmac === undefined) continue;
     for (const [key, name] of namesOf(instance)) {
       const report = (what: string, instead: string) =>
@@ -80,6 +91,12 @@ export function checkVmacs(check: Check, raw: RawConfig): void {
         const line = lineOf(check, ["vrrp", base, "interface"]);
         report(
           `needs the interface name ${name}, on which \`${base}\` (line ${line}) runs`,
+          "give it another name",
+        );
+      } else if (Object.hasOwn(raw.tunnels ?? {}, name)) {
+        const line = lineOf(check, ["tunnels", name]);
+        report(
+          `needs the interface name ${name}, which is that of a tunnel (line ${line})`,
           "give it another name",
         );
       } else if (other !== undefined) {

@@ -104,7 +104,9 @@ const FIELDS = {
 /** One virtual address, written in full. */
 export const vip = mapping("A virtual address and where it is put.", {
   ...FIELDS,
-  dev: interfaceName("Interface that carries the address; default: the instance's `interface`."),
+  dev: interfaceName(
+    "Interface that carries the address; default: the instance's `interface`. Only status tells when it is down: `track` it to fail over.",
+  ),
 }, VIP_REQUIRED);
 
 /** Keys that a static address must have. */

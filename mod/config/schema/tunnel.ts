@@ -56,7 +56,7 @@ function readKey(value: string, fail: Fail): number {
   const quad = value.includes(".") && !value.includes(":") ? parseAddress(value) : null;
   if (quad !== null) return new DataView(quad.buffer, quad.byteOffset, 4).getUint32(0);
   const number = parseInteger(value);
-  if (!number.ok) return fail(number.what, number.instead);
+  if (!number.ok) return fail(number.what, `write a number from 0 to ${U32}, or four like 0.0.0.42`);
   if (number.value >= 0 && number.value <= U32) return number.value;
   return fail(`is ${value}, out of range`, `write a number from 0 to ${U32}`);
 }
@@ -76,7 +76,12 @@ function orInherit(description: string, min: number, inherited: number, preset: 
     if (value === "inherit") return inherited;
     const number = parseInteger(value);
     if (!number.ok) return fail(`is \`${value}\``, `write a number from ${min} to 255, or inherit`);
-    if (number.value >= min && number.value <= 255 && number.value !== inherited) return number.value;
+    // As the kernel has it: a TOS whose last bit is set is that of the packet inside.
+    const meansInherit = inherited === 1 && number.value % 2 === 1;
+    if (meansInherit && number.value > 1 && number.value <= 255) {
+      return fail(`is ${value}, which the kernel takes for inherit`, `write ${number.value - 1}, or inherit`);
+    }
+    if (number.value >= min && number.value <= 255 && !meansInherit) return number.value;
     return fail(`is ${value}, out of range`, `write a number from ${min} to 255, or inherit`);
   });
 }

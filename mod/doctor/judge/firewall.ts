@@ -5,14 +5,13 @@
  * @module
  */
 import { parseAddress } from "../../../lib/packet/mod.ts";
-import { daemonInstance, finding, instancesOf, list, routeTo, unique } from "../facts.ts";
+import { daemonInstance, finding, heardFor, instancesOf, list, masterOf, routeTo, unique } from "../facts.ts";
 import type { TunnelConfig } from "../../tunnel/model.ts";
 import { parseIptables } from "../firewall/iptables.ts";
 import type { Packet, Ruleset } from "../firewall/model.ts";
 import { parseNft } from "../firewall/nft.ts";
 import { type Fate, fateOf } from "../firewall/walk.ts";
 import type { DoctorConfig, Facts, Finding, RulesText, Severity } from "../model.ts";
-import { heardFor } from "./wire.ts";
 
 /** A kind of packet that must pass. */
 interface Wanted {
@@ -121,7 +120,7 @@ function heardThrough(
   const own = daemonInstance(facts, instance);
   const heard = [
     ...heardFor(instance, facts).filter(({ delivered }) => delivered > 0).map(({ source }) => source),
-    ...own !== null && own.state === "backup" && own.master !== null ? [own.master.address] : [],
+    ...own?.state === "backup" ? [masterOf(own, instance)?.address ?? []].flat() : [],
   ].filter((address) => peer === null || address === peer);
   return heard.length === 0 ? null : `Those of ${list(unique(heard))} come through all the same`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { advertPacketLength } from "../../vrrp/config.ts";
 import {
   carrierOf,
   confName,
@@ -34,6 +35,7 @@ export function judgeInterfaces(config: DoctorConfig | null, facts: Facts): Find
     ...vrrpInterfaces(config, facts, made),
     ...otherInterfaces(config, facts, made),
     ...config.vrrp.flatMap((instance) => sourceOf(instance, facts, made)),
+    ...config.vrrp.flatMap((instance) => roomOf(instance, facts, config)),
     ...virtualAddresses(config, facts),
     ...managers(config, facts),
   ];
@@ -162,6 +164,24 @@ function otherInterfaces(config: DoctorConfig, facts: Facts, made: ReadonlySet<s
     }
   }
   return found;
+}
+
+/** Does the interface take packets as long as the advertisements of an instance? */
+function roomOf(instance: DoctorConfig["vrrp"][number], facts: Facts, { tunnels }: DoctorConfig): Finding[] {
+  const { interface: name, addresses } = instance;
+  const link = linkOf(facts, name);
+  const length = advertPacketLength(instance);
+  if (link === null || link.mtu >= length) return [];
+  const raise = tunnels.some((tunnel) => tunnel.name === name)
+    ? `mtu: ${length}   # or more, in tunnel ${name}`
+    : `ip link set ${name} mtu ${length}   # or more, if the whole segment can`;
+  return [finding(
+    "interfaces",
+    "error",
+    `Interface ${name} takes packets of ${link.mtu} bytes, but an advertisement with ${addresses.length} addresses has ${length}`,
+    `${nameOf(instance)} cannot advertise: no other router hears it, and each of them becomes master too`,
+    [raise, "split the addresses over several instances"],
+  )];
 }
 
 /** Has the interface an address to advertise from? */

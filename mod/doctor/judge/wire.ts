@@ -4,8 +4,9 @@
  * @module
  */
 import { verifyAh, VRRP_AUTH, vrrpAuthData } from "../../../lib/packet/mod.ts";
-import { carrierOf, daemonInstance, finding, instancesOf, linkOf, list, nameOf } from "../facts.ts";
+import { daemonInstance, finding, heardFor, instancesOf, linkOf, list, masterOf, nameOf } from "../facts.ts";
 import type { DaemonInstance, DoctorConfig, Facts, Finding, HeardFact, Unchecked } from "../model.ts";
+import { judgeAnswers } from "./answer.ts";
 
 type Instance = DoctorConfig["vrrp"][number];
 
@@ -32,19 +33,12 @@ function seconds(ms: number): string {
   return `${Number((ms / 1000).toFixed(1))} s`;
 }
 
-/** The routers that were heard speaking for an instance's VRID on its interface. */
-export function heardFor(instance: Instance, facts: Facts): readonly HeardFact[] {
-  return facts.heard.filter(({ interface: dev, family, vrid }) =>
-    dev === instance.interface && family === instance.family && vrid === instance.vrid
-  );
-}
-
 function judgeInstance(instance: Instance, facts: Facts): Finding[] {
   const own = daemonInstance(facts, instance);
   const heard = heardFor(instance, facts);
   const found = [
     ...heard.flatMap((router) => judgeRouter(instance, router, facts)),
-    ...answers(instance, facts),
+    ...judgeAnswers(instance, facts, remedies(instance)),
   ];
   if (own !== null) found.push(...judgeCounters(instance, own, facts));
   const usable = linkOf(facts, instance.interface)?.running ?? false;
@@ -82,6 +76,8 @@ function silence(instance: Instance, { listenedMs }: Facts): Finding {
 
 /** What a running instance has counted. */
 function judgeCounters(instance: Instance, own: DaemonInstance, facts: Facts): Finding[] {
+  // An instance with addresses of both families counts for both together: that is told once.
+  if (own.families[0] !== instance.family) return [];
   const found: Finding[] = [];
   const name = nameOf(instance);
   const dropped = Object.entries(own.adverts.dropped).filter(([, count]) => count > 0);
@@ -111,7 +107,7 @@ function judgeCounters(instance: Instance, own: DaemonInstance, facts: Facts): F
       remedies(instance),
     ));
   }
-  const { master } = own;
+  const master = masterOf(own, instance);
   if (own.state === "backup" && master !== null) {
     const what =
       `${instance.peers.length === 0 ? "Multicast" : "Unicast"} passes on ${instance.interface}: ` +
@@ -327,26 +323,4 @@ function authDifference({ version, auth }: Instance, router: HeardFact): Refusal
   return same
     ? null
     : { what: "another auth key", fix: ["auth: { key: … }   # the same on all routers, as is its type"] };
-}
-
-/** Somebody has an address of ours although nobody speaks for its VRID. */
-function answers(instance: Instance, facts: Facts): Finding[] {
-  const ours = new Set(
-    instance.addresses.map((vip) => `${carrierOf(instance, vip)} ${vip.address}`),
-  );
-  return facts.arpAnswers.filter((answer) => ours.has(`${answer.interface} ${answer.address}`)).map((
-    answer,
-  ) =>
-    finding(
-      "wire",
-      "error",
-      `${answer.address} of instance ${instance.name} is answered for by ${answer.mac} on ${answer.interface}`,
-      `Nobody was heard advertising VRID ${instance.vrid}: either a stranger has this address, or there is a master whose ` +
-        "advertisements do not get here",
-      [
-        `arping -D -I ${answer.interface} ${answer.address}   # whose hardware address is it?`,
-        ...remedies(instance),
-      ],
-    )
-  );
 }

@@ -101,7 +101,14 @@ function checkSupport(config: TunnelConfig, facts: MachineFacts, use: TunnelUse,
       `modprobe ${module}, where the kernel has it`,
     );
   }
-  tell("error", `the kernel has no ${type} tunnels: module ${module} is missing${why}`, `modprobe ${module}`);
+  const neither = datapath === "auto" && use.user === false
+    ? ", and there is no /dev/net/tun for one in user space"
+    : "";
+  tell(
+    "error",
+    `the kernel has no ${type} tunnels: module ${module} is missing${why}${neither}`,
+    `modprobe ${module}${neither === "" ? "" : ", or modprobe tun (in a container, pass the device in)"}`,
+  );
 }
 
 function checkName(config: TunnelConfig, facts: MachineFacts, tell: Tell): void {

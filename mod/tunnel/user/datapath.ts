@@ -5,8 +5,8 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { interfaceIndex } from "../../../lib/libc/interface.ts";
+import { hasTun } from "../../../lib/libc/tun.ts";
 import { childEnvironment } from "../../../lib/runtime/environment.ts";
 import { reasonOf } from "../../../lib/runtime/reason.ts";
 import { SELF_PATH, selfCommand } from "../../../lib/runtime/self.ts";
@@ -49,6 +49,8 @@ export interface UserDatapathOptions {
   readonly command?: (name: string) => { readonly path: string; readonly argv: readonly string[] };
   /** See {@link UserTunnelSettings.engine}; default: null. */
   readonly engine?: number | null;
+  /** Silence in milliseconds after which a process has hung; default: 5000. */
+  readonly hangMs?: number;
   /** Called after each report of a process. */
   readonly onReport?: (name: string, report: UserTunnelReport) => void;
 }
@@ -57,6 +59,10 @@ export interface UserDatapathOptions {
 const START_MS = 10_000;
 /** How long a process may take to end when it is told to. */
 const STOP_MS = 2000;
+/** A process that has said nothing for this long has hung: it says something each second. */
+const HANG_MS = 5000;
+/** As often as it should say something it is looked whether it has, in the time in which it may be silent. */
+const WATCHES = 5;
 /** A process that lived this long is started again at once. */
 const STABLE_MS = 10_000;
 const FIRST_BACKOFF_MS = 250;
@@ -65,7 +71,6 @@ const MOST_BACKOFF_MS = 8000;
 const SETTLE_MS = 20;
 /** A report longer than this is not ours. */
 const LINE_LIMIT = 64 << 10;
-const TUN_PATH = "/dev/net/tun";
 
 function hasInterface(name: string): boolean {
   try {
@@ -99,6 +104,8 @@ class UserProcess {
   readonly told: Promise<void>;
   #tell: () => void = () => {};
   #rest = "";
+  #heardMs = performance.now();
+  #watchedMs = performance.now();
   #over = false;
   #state: Extract<UserTunnelReport, { type: "state" }> | null = null;
   #counters: UserTunnelCounters | null = null;
@@ -109,6 +116,7 @@ class UserProcess {
     settings: UserTunnelSettings,
     command: { readonly path: string; readonly argv: readonly string[] },
     onReport: (report: UserTunnelReport) => void,
+    hangMs: number,
   ) {
     this.settings = settings;
     this.#onReport = onReport;
@@ -140,6 +148,9 @@ class UserProcess {
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     this.#child.stdin!.write(`${JSON.stringify(settings)}\n`);
     this.#child.unref();
+    const watch = setInterval(() => this.#watch(hangMs), hangMs / WATCHES);
+    watch.unref();
+    void this.ended.then(() => clearInterval(watch));
   }
 
   get pid(): number {
@@ -181,7 +192,19 @@ class UserProcess {
     clearTimeout(timer);
   }
 
+  /** Ends it when it has hung: what keeps the tunnel then starts another one. */
+  #watch(hangMs: number): void {
+    const nowMs = performance.now();
+    // Whoever was held up itself has not heard what was said meanwhile.
+    if (nowMs - this.#watchedMs > 2 * hangMs / WATCHES) this.#heardMs = nowMs;
+    this.#watchedMs = nowMs;
+    if (this.#state === null || nowMs - this.#heardMs < hangMs) return;
+    this.#failure = `Its process hung for ${hangMs / 1000} s`;
+    this.#child.kill("SIGKILL");
+  }
+
   #read(text: string): void {
+    this.#heardMs = performance.now();
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!.slice(-LINE_LIMIT);
     for (const line of lines) this.#take(line);
@@ -205,6 +228,8 @@ class UserProcess {
         break;
       case "failed":
         this.#failure = report.reason;
+        break;
+      case "alive":
         break;
     }
     this.#onReport(report);
@@ -230,7 +255,7 @@ function differencesOf(before: UserTunnelSettings, after: UserTunnelSettings): s
 
 /** Makes the user-space datapath; nothing is started before the first tunnel. */
 export function createUserDatapath(options: UserDatapathOptions = {}): UserDatapath {
-  const { command = ownCommand, engine = null, onReport = () => {} } = options;
+  const { command = ownCommand, engine = null, hangMs = HANG_MS, onReport = () => {} } = options;
   const places = new Map<string, Place>();
 
   function placeOf(name: string): Place {
@@ -255,9 +280,9 @@ export function createUserDatapath(options: UserDatapathOptions = {}): UserDatap
   }
 
   async function start(place: Place, settings: UserTunnelSettings): Promise<void> {
-    if (!existsSync(TUN_PATH)) {
+    if (!hasTun()) {
       throw new UnsupportedError(
-        `Cannot create tunnel ${settings.name}: there is no ${TUN_PATH} (modprobe tun; in a container, pass the device in)`,
+        `Cannot create tunnel ${settings.name}: there is no /dev/net/tun (modprobe tun; in a container, pass the device in)`,
       );
     }
     const waitMs = place.nextMs - performance.now();
@@ -269,6 +294,7 @@ export function createUserDatapath(options: UserDatapathOptions = {}): UserDatap
       settings,
       command(settings.name),
       (report) => onReport(settings.name, report),
+      hangMs,
     );
     place.process = process;
     const timer = setTimeout(() => void process.stop(), START_MS);

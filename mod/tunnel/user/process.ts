@@ -222,7 +222,7 @@ class UserTunnel {
     if (reason === null) this.#measure(this.#underlay!);
     this.#tell(reason);
     const counters = this.#counters.changes();
-    if (counters !== null) this.#outlet.tell({ type: "counters", counters });
+    this.#outlet.tell(counters === null ? { type: "alive" } : { type: "counters", counters });
     // Somebody else's remark on the device would hide us from those that come.
     if (this.#released) this.#mark();
     this.#timer.arm(Math.min(monotonicNs() + (reason === null ? TICK : RETRY), this.#endAt));

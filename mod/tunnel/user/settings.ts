@@ -80,6 +80,8 @@ export type UserTunnelReport =
   /** The device is there, and its packets can (`up`) or cannot leave; `reason` is a sentence, null when up. */
   | { readonly type: "state"; readonly up: boolean; readonly reason: string | null; readonly mtu: number }
   | { readonly type: "counters"; readonly counters: UserTunnelCounters }
+  /** Nothing new, once a second: it has not hung. */
+  | { readonly type: "alive" }
   /** It cannot work, and ends. */
   | { readonly type: "failed"; readonly reason: string };
 

@@ -37,6 +37,12 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Whose questions would be the same: one with a former MAC address would lead the far end's answers astray. */
+function sameLink(a: ProbedLink, b: ProbedLink): boolean {
+  return a.index === b.index && a.mac.length === b.mac.length &&
+    a.mac.every((byte, index) => byte === b.mac[index]);
+}
+
 /** Asks and listens through one interface at a time. */
 export class FarEnd {
   readonly #config: TunnelConfig;
@@ -60,9 +66,9 @@ export class FarEnd {
 
   /** Asks through this interface from now on; one that is asked through already goes on undisturbed. */
   attach(link: ProbedLink, under: number | null): void {
-    if (this.#at !== null && this.#at.link.index === link.index && this.#at.under === under) return;
+    if (this.#at !== null && this.#at.under === under && sameLink(this.#at.link, link)) return;
     this.detach();
-    this.#at = { link, under };
+    this.#at = { link: { index: link.index, mac: link.mac.slice() }, under };
     const failure = this.#open();
     if (this.#config.keepalive === null) return;
     this.#dueMs = this.#host.now();

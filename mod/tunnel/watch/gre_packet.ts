@@ -81,10 +81,12 @@ export function readKeepalive(ends: Ends, packet: Uint8Array): KeepaliveSeen {
   if (!same(outer.header.source, remote) || !same(outer.header.destination, local)) return OTHER;
   const gre = decodeGre(withoutChecksum(outer.payload));
   if (!gre.ok) return OTHER;
+  // There may be other tunnels between the same addresses, of other keys: they are asked, and answer, for themselves.
+  if (gre.header.key !== ends.ikey) return OTHER;
   if (gre.header.protocol === GRE_PROTOCOL.keepalive) {
     return { type: "answer", sequence: outer.header.identification };
   }
-  if (gre.header.protocol !== GRE_PROTOCOL.ipv4 || gre.header.key !== ends.ikey) return OTHER;
+  if (gre.header.protocol !== GRE_PROTOCOL.ipv4) return OTHER;
   const inner = decodeIpv4(gre.payload);
   if (!inner.ok || inner.header.protocol !== IP_PROTOCOL.gre || inner.header.ttl <= 1) return OTHER;
   if (!same(inner.header.source, local) || !same(inner.header.destination, remote)) return OTHER;

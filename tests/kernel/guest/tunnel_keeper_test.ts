@@ -113,6 +113,11 @@ describeGuest("the tunnel keeper", () => {
     expect(a.has("10.1.3.1")).toBe(true);
     expect(a.has("10.1.1.1")).toBe(true);
     expect(linkOf(a)!.ifindex).toBe(ifindex);
+    const fits = linkOf(a)!.mtu;
+    keeper.update([{ ...config, mtu: 1300 }]);
+    await waitFor(() => linkOf(a)!.mtu === 1300, { timeoutMs: BACK_MS, what: "the new mtu" });
+    keeper.update([config]);
+    await waitFor(() => linkOf(a)!.mtu === fits, { timeoutMs: BACK_MS, what: "the mtu of before" });
     keeper.update([]);
     await waitFor(() => linkOf(a) === null, { timeoutMs: BACK_MS, what: "the tunnel to go" });
   }, LONG_MS);
@@ -132,6 +137,16 @@ describeGuest("the tunnel keeper", () => {
     await keeper.until((view) => view.state === "up", "the tunnel once the device is there", BACK_MS);
     expect(dataOf(a)["link"]).toBe("lab-under");
     a.ip("link del lab-under");
+  }, LONG_MS);
+
+  test("is down, and says why, while no interface has its local address", async () => {
+    const keeper = await startKeeper(a, [tunnelConfig(1, "gretap")]);
+    a.ip("addr del 192.0.2.1/24 dev eth0");
+    await keeper.until((view) => view.state === "down", "the tunnel to be down", BACK_MS);
+    expect(keeper.view()!.error).toBe("Cannot send from 192.0.2.1: no interface has this address");
+    a.ip("addr add 192.0.2.1/24 dev eth0");
+    await keeper.until((view) => view.state === "up", "the tunnel to be up again", BACK_MS);
+    expect(keeper.view()!.repairs).toBe(0);
   }, LONG_MS);
 
   test("names the other tunnel that has the same addresses and key", async () => {

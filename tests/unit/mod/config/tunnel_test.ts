@@ -8,6 +8,12 @@ import { good, noFiles, told } from "./marked.ts";
 const WEB =
   "vrrp:\n  web:\n    interface: t1\n    vrid: 51\n    addresses: [{ address: 10.9.0.1/24, dev: eth1 }]\n";
 
+/** The same with many virtual addresses. */
+function crowd(count: number, address: (host: number) => string): string {
+  const list = Array.from({ length: count }, (_, host) => `"${address(host + 1)}"`).join(", ");
+  return WEB.replace("addresses: [{ address: 10.9.0.1/24, dev: eth1 }]", `§addresses: [${list}]`);
+}
+
 /** A file with one tunnel `t1`. */
 function one(keys: string, more = ""): string {
   return `tunnels:\n  t1:\n${keys.split("; ").map((key) => `    ${key}\n`).join("")}${more}${WEB}`;
@@ -46,7 +52,7 @@ describe("a tunnel", () => {
       `type: gre; ${ENDS}; key: 0.0.0.42; ttl: inherit; tos: inherit; mtu: 1400; checksum: true; ` +
       "sequence: true; pmtudisc: false; dev: eth0; keep: true; datapath: kernel; " +
       "addresses: [10.1.1.1/30, { address: 10.2.0.1/32, peer: 10.2.0.2 }]; " +
-      "routes: [10.8.0.0/16, 10.7.0.0/16 via 10.1.1.2 metric 5 table 100, { to: default, source: 10.1.1.1 }]; " +
+      "routes: [10.6.0.0/16 via fe80::1, 10.8.0.0/16, 10.7.0.0/16 via 10.1.1.2 metric 5 table 100, { to: default, source: 10.1.1.1 }]; " +
       "keepalive: { interval: 200ms, retries: 5 }";
     const [tunnel] = good(one(keys)).tunnels;
     const bare = { via: null, metric: null, source: null, table: null };
@@ -69,6 +75,7 @@ describe("a tunnel", () => {
         { address: "10.2.0.1", prefix: 32, peer: "10.2.0.2" },
       ],
       routes: [
+        { ...bare, destination: "10.6.0.0", prefix: 16, via: "fe80::1" },
         { ...bare, destination: "10.8.0.0", prefix: 16 },
         { ...bare, destination: "10.7.0.0", prefix: 16, via: "10.1.1.2", metric: 5, table: 100 },
         { ...bare, destination: "0.0.0.0", prefix: 0, source: "10.1.1.1" },
@@ -117,6 +124,7 @@ describe("a tunnel", () => {
       reverse: false,
     }]);
     expect(result.interfaces.map(({ name }) => name)).toEqual(["eth0", "eth1"]);
+    expect(result.config.vrrp[0]!.onTunnel).toBe(true);
     expect(result.warnings).toEqual([]);
     expect(conforms(configJsonSchema(), parse(text))).toBe(true);
   });
@@ -149,9 +157,16 @@ const MISTAKES: readonly Row[] = [
   ["multicast", one("type: gre; local: 192.0.2.2; remote: §224.0.0.1"), "a multicast address"],
   ["IPv6 multicast", one("type: ip6gre; local: 2001:db8::1; remote: §ff02::1"), "a multicast address"],
   ["a key too many", one(`${TAP}; key: 1; §ikey: 2`), "`ikey` stands beside `key`"],
+  ["a key that is no number", one(`${TAP}; key: §1.2.3.256`), "or four like 0.0.0.42)"],
   ["a key too large", one(`${TAP}; key: §4294967296`), "write a number from 0 to 4294967295"],
   ["a ttl of 0", one(`${TAP}; ttl: §0`), "write a number from 1 to 255, or inherit"],
   ["a tos that means inherit", one(`${TAP}; tos: §1`), "or inherit"],
+  ["a tos that the kernel takes for inherit", one(`${TAP}; tos: §3`), "(write 2, or inherit)"],
+  [
+    "a link-local end without its interface",
+    one("type: ip6gre; local: 2001:db8::1; remote: §fe80::2"),
+    "(add dev: the interface that has it)",
+  ],
   ["another datapath", one(`${TAP}; datapath: §kernal`), "did you mean `kernel`?"],
   ["an mtu too large", one(`${TAP}; mtu: §65500`), "more than IP allows (write at most 65497)"],
   [
@@ -164,6 +179,16 @@ const MISTAKES: readonly Row[] = [
     one(`${TAP}; dev: t2; mtu: §1400`, `  t2: { type: gre, local: 10.0.0.1, remote: 10.0.0.2, mtu: 1400 }\n`),
     "makes outer packets of 1438 bytes, but t2 takes 1400 (write at most 1362)",
   ],
+  [
+    "more addresses than an advertisement through it holds",
+    one(`${TAP}; mtu: 400`).replace(WEB, crowd(94, (host) => `10.9.0.${host}/24`)),
+    "`addresses` has 94 IPv4 addresses, but an advertisement through `t1`, whose mtu is 400, holds 93 (raise that, or split",
+  ],
+  [
+    "two tunnels over each other",
+    one(`${TAP}; dev: §t2`, "  t2: { type: gre, local: 10.0.0.1, remote: 10.0.0.2, dev: §t1 }\n"),
+    "is t2, which runs over this tunnel itself (t1 over t2 over t1)",
+  ],
   ["bound to itself", one(`${TAP}; dev: §t1`), "the tunnel itself"],
   ["an outer address inside", one(`${TAP}; addresses: [§192.0.2.10/32]`), "the outer `local` address"],
   [
@@ -171,6 +196,12 @@ const MISTAKES: readonly Row[] = [
     one(`${TAP}; addresses: [§198.51.100.1/24]`),
     "holds `remote` 198.51.100.20: the tunnel's own packets would go into it",
   ],
+  [
+    "the network's own address",
+    one(`${TAP}; addresses: [§10.1.1.0/30]`),
+    "with /30 the address of the network itself",
+  ],
+  ["a broadcast address", one(`${TAP}; addresses: [§10.1.1.3/30]`), "the broadcast address of its network"],
   ["an address twice", one(`${TAP}; addresses: [10.1.1.1/30, §10.1.1.1/24]`), "stands in this list already"],
   [
     "a peer of another family",
@@ -186,6 +217,16 @@ const MISTAKES: readonly Row[] = [
     "a gateway of another family",
     one(`${TAP}; addresses: [10.1.1.1/30]; routes: [{ to: "2001:db8:9::/48", via: §10.1.1.2 }]`),
     "is one of IPv6",
+  ],
+  [
+    "itself as a gateway",
+    one(`${TAP}; addresses: [10.1.1.1/30]; routes: [{ to: 10.8.0.0/16, via: §10.1.1.1 }]`),
+    "this end's own address",
+  ],
+  [
+    "a route twice",
+    one(`${TAP}; routes: [10.8.0.0/16, 10.8.0.0/16 metric 5, §10.8.0.0/16]`),
+    "leads to 10.8.0.0/16, as one before it",
   ],
   ["a route to nowhere", one(`${TAP}; routes: [§{ metric: 5 }]`), "`routes[0]` has no `to`"],
   [
@@ -227,6 +268,17 @@ const MISTAKES: readonly Row[] = [
     one(TAP) + "    track: [{ tunnel: §t2 }]\n",
     "there is no such tunnel (did you mean `t1`?)",
   ],
+  [
+    "virtual MAC addresses where there are none",
+    one(`type: gre; ${ENDS}`).replace(", dev: eth1", "") + "    §vmac: true\n",
+    "t1 is a tunnel of type gre, which has none (write type: gretap",
+  ],
+  [
+    "a virtual MAC address with a tunnel's name",
+    one(TAP).replace("interface: t1", "interface: eth0").replace("dev: eth1", "dev: t1") +
+    "    vmac: { §name: t1 }\n",
+    "which is that of a tunnel (line 2)",
+  ],
   ["an unknown key", one(`${TAP}; §keepalives: {}`), "did you mean `keepalive`?"],
 ];
 
@@ -242,6 +294,16 @@ const DOUBTS: readonly Row[] = [
     one(`${TAP}; mtu: §1500`),
     "(write 1462 or less, unless the whole path has larger frames)",
   ],
+  [
+    "more addresses than an advertisement through it holds over an Ethernet",
+    one(`${TAP}; key: 1`).replace(WEB, crowd(89, (host) => `fe80::${host}/64`)),
+    "through `t1`, which carries 1458 bytes over an Ethernet of 1500, holds 88 (split them over several instances)",
+  ],
+  [
+    "somebody to ask who is not in the tunnel",
+    one(`${TAP}; addresses: [10.1.1.1/24]; keepalive: { target: §10.1.2.2 }`),
+    "is in no network of the tunnel's `addresses` and `routes`",
+  ],
   ["DF over IPv6", one(`type: ip6gre; ${SIX}; §pmtudisc: true`), "no effect over IPv6"],
   [
     "a route that holds the far end",
@@ -254,6 +316,11 @@ const DOUBTS: readonly Row[] = [
     "this one would go to FAULT instead of taking over",
   ],
 ];
+
+test("as many addresses as an advertisement through it holds", () => {
+  const four = crowd(93, (host) => `10.9.0.${host}/24`).replace("§", "");
+  expect(told(one(`${TAP}; mtu: 400`).replace(WEB, four)).lines).toEqual([]);
+});
 
 test.each(DOUBTS)("told: %s", (_, marked, text) => {
   const { ok, lines, at, marks } = told(marked);

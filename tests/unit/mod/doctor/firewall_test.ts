@@ -131,8 +131,8 @@ describe("nftables", () => {
     expect(severities({ heard: [heard()] })).toEqual(["note"]);
     expect(severities({ heard: [heard({ delivered: 0 })] })).toEqual(["warning"]);
     expect(severities({ heard: [heard({ vrid: 52 })] })).toEqual(["warning"]);
-    const master = { address: "10.0.0.2", priority: 200 };
-    expect(severities({ daemon: running({ state: "backup", master }) })).toEqual(["note"]);
+    const masters = [{ family: "ipv4", address: "10.0.0.2", priority: 200 }] as const;
+    expect(severities({ daemon: running({ state: "backup", masters }) })).toEqual(["note"]);
     expect(severities({ daemon: running() })).toEqual(["warning"]);
     // Of unicast peers each counts for itself.
     const limited = nft("drop", [[match(meta("l4proto"), "vrrp"), { limit: { rate: 5 } }, ACCEPT]]);

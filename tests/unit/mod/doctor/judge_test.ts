@@ -1,9 +1,10 @@
 /** What is made of facts, one trap after the other. */
 import { describe, expect, test } from "bun:test";
-import { VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
+import { macToText, VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
 import type { Facts, LinkFact } from "../../../../mod/doctor/model.ts";
+import { placesToListen } from "../../../../mod/doctor/plan.ts";
 import { isFit } from "../../../../mod/doctor/judge.ts";
-import { address, config, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
+import { address, config, facts, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
 
 const web = config(WEB);
 
@@ -23,6 +24,28 @@ describe("a good machine", () => {
     expect(findings.map(({ severity, what }) => `${severity}: ${what}`)).toEqual([
       "note: Module ip_gre is missing: this kernel cannot make gre and gretap tunnels",
     ]);
+  });
+});
+
+describe("an interface that takes less than an advertisement has", () => {
+  const list = Array.from({ length: 200 }, (_, host) => `10.0.0.${host + 10}/24`).join(", ");
+  const many = config(WEB.replace("10.0.0.100/24", list));
+  const small = (mtu: number) => ({ links: [link("eth0", ["10.0.0.1/24"], { mtu })] });
+  const pattern =
+    /^Interface eth0 takes packets of 827 bytes, but an advertisement with 200 addresses has 828$/;
+
+  test("is an error", () => {
+    const { severity, fix } = only(judge(many, small(827)), pattern);
+    expect([severity, fix[0]]).toEqual([
+      "error",
+      "ip link set eth0 mtu 828   # or more, if the whole segment can",
+    ]);
+    expect(told(judge(many, small(828)), "interfaces")).toEqual([]);
+  });
+
+  test("is raised in the file where it is a tunnel of ours", () => {
+    const tunnel = { ...many, tunnels: [{ ...GRETAP, name: "eth0" }] };
+    expect(only(judge(tunnel, small(827)), pattern).fix[0]).toBe("mtu: 828   # or more, in tunnel eth0");
   });
 });
 
@@ -417,6 +440,60 @@ describe("wire", () => {
     expect(only(judge(web, { arpAnswers }), /answered for by 02:00:00:00:00:99/).severity).toBe("error");
   });
 
+  test("an address that somebody answers for beside its master", () => {
+    const answer = (mac: string, address = "10.0.0.100") => ({ interface: "eth0", address, mac });
+    const [master, stranger, own] = [
+      "02:00:00:00:00:02",
+      "02:00:00:00:00:99",
+      macToText(link("eth0", []).mac!),
+    ];
+    const errors = (daemon: Facts["daemon"], ...arpAnswers: ReturnType<typeof answer>[]) =>
+      told(judge(web, { daemon, arpAnswers, heard: daemon.type === "none" ? [heard()] : [] }), "wire").filter(
+        (text) => text.startsWith("error"),
+      );
+    const none = { type: "none" } as const;
+    const backup = running({
+      state: "backup",
+      masters: [{ family: "ipv4", address: "10.0.0.2", priority: 200 }],
+    });
+    const waiting = running({ state: "fault", masters: [] });
+    const speaks = answer(master, "10.0.0.2");
+
+    const here =
+      /^error: 10\.0\.0\.100 of instance web is answered for by 02:.*:99 on eth0, and this machine is its master$/;
+    expect(errors(running(), answer(own))).toEqual([]);
+    expect(errors(running(), answer(stranger))).toEqual([expect.stringMatching(here)]);
+    const other =
+      /answered for by 02:00:00:00:00:99 on eth0, which is not the hardware address of its master$/;
+    for (const daemon of [none, backup]) {
+      expect(errors(daemon, answer(master), speaks)).toEqual([]);
+      expect(errors(daemon, answer("00:00:5e:00:01:33"))).toEqual([]);
+      expect(errors(daemon, answer(stranger), speaks)).toEqual([expect.stringMatching(other)]);
+      expect(errors(daemon, answer("00:00:5e:00:01:33"), answer(stranger))).toEqual([
+        expect.stringMatching(other),
+      ]);
+      // A master in another subnet does not tell its hardware address.
+      expect(errors(daemon, answer(master))).toEqual([]);
+      expect(errors(daemon, answer(master), answer(stranger))).toEqual([
+        expect.stringMatching(/only one can be/),
+      ]);
+    }
+    expect(errors(waiting, answer(stranger))).toEqual([]);
+  });
+
+  test("a running daemon's instance with addresses of both families is known for both, and told of once", () => {
+    const both = config(WEB.replace("10.0.0.100/24", '10.0.0.100/24, "fe80::100/64"'));
+    const masters = [
+      { family: "ipv4", address: "10.0.0.2", priority: 200 },
+      { family: "ipv6", address: "fe80::2", priority: 200 },
+    ] as const;
+    const daemon = running({ families: ["ipv4", "ipv6"], state: "backup", masters });
+    expect(placesToListen(both, facts({ daemon }))).toEqual([]);
+    expect(told(judge(both, { daemon }), "wire")).toEqual([
+      "note: Multicast passes on eth0: instance web (VRID 51) hears its master 10.0.0.2 (priority 200)",
+    ]);
+  });
+
   test("a running daemon's counters are believed", () => {
     const adverts = {
       received: 0,
@@ -431,7 +508,10 @@ describe("wire", () => {
       "warning: instance web (VRID 51) has refused advertisements: 12 (auth)",
       "warning: instance web (VRID 51) could not send 3 advertisements",
     ]);
-    const backup = running({ state: "backup", master: { address: "10.0.0.2", priority: 200 } });
+    const backup = running({
+      state: "backup",
+      masters: [{ family: "ipv4", address: "10.0.0.2", priority: 200 }],
+    });
     expect(told(judge(web, { daemon: backup }), "wire")).toEqual([
       "note: Multicast passes on eth0: instance web (VRID 51) hears its master 10.0.0.2 (priority 200)",
     ]);

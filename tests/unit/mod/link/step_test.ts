@@ -5,6 +5,8 @@ import { familyOf, formatAddress, parseAddress } from "../../../../lib/packet/mo
 import { type LinkTable, NO_LINKS } from "../../../../mod/link/model.ts";
 import {
   applyRouteEvents,
+  type CarrierFault,
+  carrierFaults,
   hangingOn,
   holdersOf,
   linkFault,
@@ -12,6 +14,7 @@ import {
   linkTable,
   sourceAddress,
 } from "../../../../mod/link/step.ts";
+import { config as vrrpConfig, vip as vipConfig } from "../../../router_config.ts";
 
 function link(index: number, name: string, part: Partial<Link> = {}): Link {
   return {
@@ -239,4 +242,40 @@ test("hangingOn: what the kernel takes away with the first address of a subnet",
   expect(hanging("10.0.0.1")).toEqual(["10.0.0.11"]);
   expect(hanging("10.0.0.1", "10.0.1.1")).toEqual(["10.0.0.11", "10.0.1.11"]);
   expect([hanging("10.0.0.11"), hanging("10.0.0.9"), hanging()]).toEqual([[], [], []]);
+});
+
+describe("interfaces that carry addresses of a router on another one", () => {
+  const track = (weight: number | null) =>
+    ({ kind: "interface", name: "eth1", weight, reverse: false }) as const;
+  const vip = (text: string, dev: string | null) => ({ ...vipConfig(text), dev });
+  const router = vrrpConfig({
+    interface: "eth0",
+    addresses: [vip("10.0.0.100", null), vip("10.9.0.100", "eth1"), vip("10.9.0.101", "eth1")],
+    extra: [vip("10.9.1.1", "gone")],
+  });
+  const table = (part: Partial<Link>) =>
+    linkTable([link(2, "eth0", { up: false }), link(3, "eth1", part)], []);
+
+  const textsOf = (faults: readonly CarrierFault[]) => faults.map(({ text }) => text);
+
+  test("are told when nobody can be reached by them, with what they carry", () => {
+    expect(carrierFaults(router, table({}))).toEqual([]);
+    expect(textsOf(carrierFaults(router, table({ up: false, running: false })))).toEqual([
+      "interface eth1, which carries 10.9.0.100/24, 10.9.0.101/24, is down",
+    ]);
+    expect(textsOf(carrierFaults(router, table({ running: false })))[0]).toContain("has no carrier");
+  });
+
+  test("name a few of many addresses", () => {
+    const addresses = [1, 2, 3, 4, 5].map((host) => vip(`10.9.0.${host}`, "eth1"));
+    expect(textsOf(carrierFaults({ ...router, addresses }, table({ up: false })))).toEqual([
+      "interface eth1, which carries 10.9.0.1/24, 10.9.0.2/24, 10.9.0.3/24 and 2 more, is down",
+    ]);
+  });
+
+  test("are not told twice where they are the router's fault already", () => {
+    const down = table({ up: false });
+    expect(carrierFaults({ ...router, track: [track(null)] }, down)).toEqual([]);
+    expect(carrierFaults({ ...router, track: [track(-20)] }, down)).toHaveLength(1);
+  });
 });

@@ -23,6 +23,18 @@ describe("explain()", () => {
     ]);
   });
 
+  test("says why a tunnel that moves the priority is down", () => {
+    const store = filledStore();
+    const priority = { base: 150, effective: 100, adjustments: [{ source: "tunnel:gre1", weight: -50 }] };
+    store.apply({ type: "instance", instance: instance({ priority }) });
+    const gre = { name: "gre1", type: "gre", local: null, remote: null, state: "down" } as const;
+    const since = "2026-11-20T03:05:00.000Z";
+    store.setSources({ tunnels: () => [{ ...gre, since, error: "no answer from 10.1.1.2 for 1.2 s" }] });
+    expect(explain(viewStatus(store.snapshot()), "web").instances[0]!.sentences.join(" ")).toMatch(
+      /Its priority is 100: .* −50 by tunnel gre1 \(down for \d+ s: no answer from 10\.1\.1\.2 for 1\.2 s\)\./,
+    );
+  });
+
   test("does not promise a preemption that is forbidden", () => {
     const text = sentences({ preempt: false }).join(" ");
     expect(text).toContain("takes over when no advertisement is heard for 3.61 s.");

@@ -95,6 +95,29 @@ test("metricsText() has one series of an instance with two families, counted tog
   expect(parseExposition(both).length).toBeGreaterThan(25);
 });
 
+test("metricsText() of a tunnel: state, latency, questions and answers, repairs", () => {
+  const since = "2026-11-20T03:05:00.000Z";
+  const gre = { type: "gre", local: "192.0.2.1", remote: "192.0.2.2", state: "up", since } as const;
+  const status = viewStatus(filledStore().snapshot());
+  const tunnels = [
+    { ...gre, name: "t1", latency_ms: 0.5, repairs: 2, keepalive: { sent: 7, received: 6 } },
+    { ...gre, name: "t2", latency_ms: null, repairs: 0, keepalive: null },
+  ];
+  const all = metricsText({ ...status, tunnels }, BUILD);
+  expect(all.split("\n").filter((line) => line.startsWith("appliance_tunnel_"))).toEqual([
+    'appliance_tunnel_up{tunnel="t1",type="gre"} 1',
+    'appliance_tunnel_up{tunnel="t2",type="gre"} 1',
+    'appliance_tunnel_latency_seconds{tunnel="t1",type="gre"} 0.0005',
+    `appliance_tunnel_state_since_timestamp_seconds{tunnel="t1",type="gre"} ${Date.parse(since) / 1000}`,
+    `appliance_tunnel_state_since_timestamp_seconds{tunnel="t2",type="gre"} ${Date.parse(since) / 1000}`,
+    'appliance_tunnel_keepalives_sent_total{tunnel="t1",type="gre"} 7',
+    'appliance_tunnel_keepalives_received_total{tunnel="t1",type="gre"} 6',
+    'appliance_tunnel_repairs_total{tunnel="t1",type="gre"} 2',
+    'appliance_tunnel_repairs_total{tunnel="t2",type="gre"} 0',
+  ]);
+  expect(parseExposition(all).length).toBeGreaterThan(25);
+});
+
 test("metricsText() escapes what a name may carry", () => {
   const status = viewStatus(filledStore().snapshot());
   const odd = { ...status, instances: [{ ...status.instances[0]!, name: 'a"b\\c\nd' }] };

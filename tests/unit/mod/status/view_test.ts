@@ -79,10 +79,17 @@ describe("viewStatus()", () => {
     expect(problems()).toEqual(["instance web has a second master: 10.1.1.9"]);
     store.apply({ type: "instance", instance: instance() });
     store.setSources({
-      tunnels: () => [{ name: "gre1", type: "gre", local: null, remote: null, state: "down" }],
+      tunnels: () => [
+        { name: "gre1", type: "gre", local: null, remote: null, state: "down" },
+        { name: "gre2", type: "gre", local: null, remote: null, state: "down", error: "no answer" },
+      ],
       services: () => [{ name: "nginx", state: "failed", pid: null, restarts: 3 }],
     });
-    expect(problems()).toEqual(["tunnel gre1 is down", "service nginx has failed"]);
+    expect(problems()).toEqual([
+      "tunnel gre1 is down",
+      "tunnel gre2 is down: no answer",
+      "service nginx has failed",
+    ]);
   });
 
   test("counts a probe that is down only where an instance wants it up", () => {

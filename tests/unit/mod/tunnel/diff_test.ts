@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { compareLink, droppedBy, planSettings, specOf } from "../../../../mod/tunnel/diff.ts";
+import { compareLink, droppedBy, planSettings, routeText, specOf } from "../../../../mod/tunnel/diff.ts";
 import type { TunnelConfig } from "../../../../mod/tunnel/model.ts";
 import { bytes, link, tunnel } from "./helpers.ts";
+
+test("a route is told with what tells it from another one to the same place", () => {
+  const bare = { destination: "10.8.0.0", prefix: 16, via: null, metric: null, source: null, table: null };
+  expect(routeText(bare)).toBe("10.8.0.0/16");
+  expect(routeText({ ...bare, via: "10.1.1.3", metric: 0, table: 100 })).toBe(
+    "10.8.0.0/16 via 10.1.1.3 metric 0 table 100",
+  );
+});
 
 describe("an interface and what is wanted", () => {
   test("the same", () => {

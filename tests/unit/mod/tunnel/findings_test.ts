@@ -56,6 +56,13 @@ const ROWS: readonly Row[] = [
   ["no module, but another datapath", {}, { gre: { netlink: NONE, ioctl: false } }, [
     ["warning", "so gretap1 runs in user space", "modprobe ip_gre"],
   ], { user: true }],
+  ["neither", {}, { gre: { netlink: NONE, ioctl: false } }, [
+    [
+      "error",
+      "is missing, and there is no /dev/net/tun for one in user space",
+      "modprobe ip_gre, or modprobe tun",
+    ],
+  ], { user: false }],
   ["a datapath that needs none", { datapath: "user" }, { gre: { netlink: NONE, ioctl: false } }, []],
   ["gre by ioctl only", { type: "gre" }, { gre: { netlink: NONE, ioctl: true } }, []],
   ["no permission", {}, { gre: { netlink: { ...ALL, gretap: null }, ioctl: false } }, [

@@ -62,6 +62,14 @@ describe("GRE keepalives", () => {
     expect(readKeepalive(A, seen.packet)).toEqual({ type: "answer", sequence: 77 });
   });
 
+  test("answer for the tunnel of their key alone", () => {
+    const answer = encodeKeepalive(A, 77);
+    for (const other of [3, null]) {
+      expect(readKeepalive({ ...A, ikey: other }, answer)).toEqual({ type: "other" });
+      expect(readKeepalive(A, encodeKeepalive({ ...A, ikey: other }, 77))).toEqual({ type: "other" });
+    }
+  });
+
   test("are known behind every option, a checksum that is not filled in yet included", () => {
     const packet = wrapped(A, encodeKeepalive(A, 5), { checksum: true, sequence: 9 });
     packet[24] = packet[24]! ^ 0xff;

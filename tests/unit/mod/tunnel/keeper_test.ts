@@ -1,12 +1,13 @@
 import { afterEach, expect, test } from "bun:test";
 import { type Datapath, UnsupportedError } from "../../../../mod/tunnel/datapath.ts";
 import type { TunnelConfig, TunnelReport } from "../../../../mod/tunnel/model.ts";
+import { modprobeFailure } from "../../../../mod/tunnel/modules.ts";
 import { createTunnelKeeper, type TunnelKeeper } from "../../../../mod/tunnel/shell.ts";
 import { waitFor } from "../../../netns/lab/wait.ts";
 import { tunnel } from "./helpers.ts";
 
 /** The loopback stands for a tunnel's interface: it is there and up, and nothing about it is to be changed. */
-const LO: Partial<TunnelConfig> = { name: "lo", addresses: [] };
+const LO: Partial<TunnelConfig> = { name: "lo", addresses: [], local: "127.0.0.1" };
 
 let keeper: TunnelKeeper | null = null;
 afterEach(async () => {
@@ -74,6 +75,14 @@ test("kernel alone stays down with the reason, and is tried again", async () => 
   expect(snapshot()[0]!.state.repairs).toBe(0);
 });
 
+test("where neither datapath can, both reasons are told", async () => {
+  const none = ({ name }: TunnelConfig) =>
+    Promise.reject(new UnsupportedError(`Cannot create tunnel ${name}: no tun`));
+  const { snapshot } = start(tunnel(LO), datapath("kernel", cannot), datapath("user", none));
+  await until("it to be down", () => snapshot()[0]!.state.status === "down");
+  expect(snapshot()[0]!.state.error).toBe("Cannot create lo: no GRE; in user space: no tun");
+});
+
 test("another datapath by a reload: the one before lets go first", async () => {
   const kernel = datapath("kernel", works);
   const { update, snapshot } = start(tunnel(LO), kernel, datapath("user", works));
@@ -121,4 +130,13 @@ test("one that goes and comes again waits for its own end", async () => {
   await until("it to be made again", () => order.length === 3);
   await until("it to be up", () => snapshot()[0]!.state.status === "up");
   kernel.remove = () => Promise.resolve();
+});
+
+test("why a module could not be loaded is said once, in the words of modprobe", () => {
+  const fatal = "modprobe: FATAL: Module ip_gre not found in directory /lib/modules/6.1.0.\n";
+  expect(modprobeFailure(fatal, new Error("Command failed: modprobe ip_gre"))).toBe(
+    "Module ip_gre not found in directory /lib/modules/6.1.0",
+  );
+  const missing = Object.assign(new Error('Executable not found in $PATH: "modprobe"'), { code: "ENOENT" });
+  expect(modprobeFailure("", missing)).toBe("there is no such program");
 });

@@ -13,7 +13,7 @@ import { trackedValue, viewTunnel } from "../../../../mod/tunnel/view.ts";
 import { ARP, LINK, tunnel } from "./helpers.ts";
 
 const WALL = 1_700_000_000_000;
-const SETTLED: TunnelEvent = { type: "settled", link: LINK, repaired: null };
+const SETTLED: TunnelEvent = { type: "settled", link: LINK, repaired: null, obstacle: null };
 
 /** Runs events, each at its monotonic millisecond. */
 function run(
@@ -46,6 +46,21 @@ describe("without keepalive", () => {
     });
     expect(failed).toMatchObject({ status: "down", error: "Cannot", link: null, sinceMs: WALL + 9 });
     expect(tickDue(config, up)).toBe(Infinity);
+  });
+
+  test("down at once where something is known to be in its way, and up when that is gone", () => {
+    const blocked: TunnelEvent = { ...SETTLED, obstacle: "no interface has its address" };
+    for (const config of [tunnel(), tunnel({ keepalive: ARP })]) {
+      const state = run(config, [[5, SETTLED], [9, blocked], [12, { type: "answered", latencyMs: 1 }]]);
+      expect(state).toMatchObject({
+        status: "down",
+        error: "no interface has its address",
+        sinceMs: WALL + 9,
+        link: LINK,
+      });
+      expect(tickDue(config, state)).toBe(Infinity);
+    }
+    expect(run(tunnel(), [[5, blocked], [9, SETTLED]])).toMatchObject({ status: "up", error: null });
   });
 
   test("a repair is counted and remembered, and does not turn the state", () => {
@@ -121,6 +136,16 @@ describe("with keepalive", () => {
     const failed: TunnelEvent = { type: "failed", error: "Cannot create" };
     const state = run(config, [[0, SETTLED], [2, answered], [5, failed], [8, SETTLED]]);
     expect(state).toMatchObject({ status: "down", heardMs: 8, error: "waiting for an answer from 10.1.1.3" });
+    // Once it has waited in vain it says so, and why.
+    expect(tickDue(config, state)).toBe(8 + 3900);
+    const refused: TunnelEvent = { type: "asked", error: "operation not permitted" };
+    const events = [[0, SETTLED], [2, answered], [5, failed], [8, SETTLED], [9, refused], [
+      3908,
+      tick,
+    ]] as const;
+    const vain = run(config, events);
+    expect(vain.error).toBe("no answer from 10.1.1.3 for 3.9 s (operation not permitted)");
+    expect(tickDue(config, vain)).toBe(Infinity);
     const late = run(config, [[0, SETTLED], [2, answered], [5, failed], [6, answered]]);
     expect(late.status).toBe("down");
   });
@@ -138,6 +163,7 @@ test("whatever happens: down has a reason, up has an interface, latency belongs 
   const event = fc.oneof(
     fc.record({
       type: fc.constant("settled" as const),
+      obstacle: fc.constantFrom(null, "no interface has its address"),
       link: fc.boolean().map((running) => ({ ...LINK, running })),
       repaired: fc.option(fc.constant("was down")),
     }),

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "bun:test";
 import type { TunnelConfig } from "../../../../../mod/tunnel/model.ts";
 import { createUserDatapath, type UserDatapath } from "../../../../../mod/tunnel/user/datapath.ts";
+import { holds } from "../../../../netns/lab/wait.ts";
 import { stableMac } from "../../../../../mod/tunnel/user/device.ts";
 import { settingsOf, type UserTunnelReport } from "../../../../../mod/tunnel/user/settings.ts";
 
@@ -88,6 +92,33 @@ describe("the user-space datapath", () => {
     expect(await user.ensure(config)).toEqual({ did: "made" });
     expect(user.status(NAME)).toMatchObject({ up: true, restarts: 1 });
     expect(user.status(NAME)!.pid).not.toBe(pid);
+  });
+
+  test("one that hangs is ended, so that another one is started; one that speaks is not", async () => {
+    const first = join(mkdtempSync(join(tmpdir(), "hang-")), "first");
+    const speak = `while echo '{"type":"alive"}'; do sleep 0.05; done`;
+    datapath = createUserDatapath({
+      command: () => ({
+        path: "/bin/sh",
+        // The one that is started first says nothing more.
+        argv: [
+          "sh",
+          "-c",
+          `read line; echo '${UP}'; if mkdir ${first}; then exec sleep 60; fi; ${speak} & cat; kill $!`,
+        ],
+      }),
+      hangMs: 500,
+    });
+    await datapath.ensure(config);
+    const { pid } = datapath.status(NAME)!;
+    const user = datapath;
+    for (let round = 0; round < 400 && user.status(NAME) !== null; round++) await Bun.sleep(5);
+    expect(user.status(NAME)).toBeNull();
+    expect(() => process.kill(pid, 0)).toThrow();
+    expect(await user.ensure(config)).toEqual({ did: "made" });
+    await holds(() => user.status(NAME) !== null, { forMs: 800, what: "the second one to live" });
+    expect(user.status(NAME)).toMatchObject({ up: true, restarts: 1 });
+    rmSync(dirname(first), { recursive: true });
   });
 
   test("a program that cannot be started, or says nothing sensible, is told", async () => {

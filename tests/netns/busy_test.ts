@@ -104,7 +104,9 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
     // a machine may be taken away for longer than the 36 ms that make a fail-over. Neither happens each time; a fault of ours does.
     let outcome = await busy(first, second);
     for (let again = 0; again < MORE_TIMES && outcome.falls > 0; again++) {
-      const why = outcome.share < OURS_ALONE ? "others keep this machine busy, too" : "it may have been the machine";
+      const why = outcome.share < OURS_ALONE
+        ? "others keep this machine busy, too"
+        : "it may have been the machine";
       console.log(`${why}: once more`);
       outcome = await busy(first, second);
     }

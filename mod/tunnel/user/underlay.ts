@@ -33,6 +33,7 @@ import {
   readOption,
   receive,
   setIntOption,
+  SO_ERROR,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
   SO_SNDBUF,
@@ -250,6 +251,14 @@ export function closeUnderlay(underlay: Underlay): void {
 export function checkUnderlay(underlay: Underlay, settings: UserTunnelSettings): string | null {
   const result = connectSocket(underlay.fd, underlay.remote);
   return result < 0 ? explain(new SyscallError("connect", -result, "reach the far end"), settings) : null;
+}
+
+/**
+ * Takes the error that ICMP has left on a socket that nothing is read from; until somebody does, it is ready for ever and
+ * whoever waits for it never sleeps.
+ */
+export function takeError(fd: number): void {
+  getIntOption(fd, SOL_SOCKET, SO_ERROR, "take the error of a GRE socket");
 }
 
 /** Bytes that an outer packet may have on the way to the far end, as known now. */

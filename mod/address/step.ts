@@ -22,7 +22,8 @@ export function placementKey(ifindex: number, text: string, prefix: number): str
   return `${ifindex} ${text}/${prefix}`;
 }
 
-function keyOf(placement: Placement): string {
+/** As {@link placementKey}, of a placement. */
+export function keyOf(placement: Placement): string {
   return placementKey(placement.ifindex, placement.text, placement.prefix);
 }
 

@@ -11,6 +11,7 @@ import { putAddresses, removeAddresses } from "../address/shell.ts";
 import {
   drop,
   forget,
+  keyOf,
   lost,
   nextDue,
   NO_ADDRESSES,
@@ -39,10 +40,6 @@ export interface AddressListener {
   readonly stuck: (error: string) => void;
   /** The keeper's deadline changed. */
   readonly schedule: (timer: Timer, due: MonotonicNs) => void;
-}
-
-function keyOf({ ifindex, text, prefix }: Placement): string {
-  return placementKey(ifindex, text, prefix);
 }
 
 export class AddressKeeper {

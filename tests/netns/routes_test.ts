@@ -374,6 +374,20 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
         what: "to be healthy",
         explain: async () => JSON.stringify(await problems(daemon)),
       });
+      // An address that is refused, too, and is a problem no more when it is not wanted any more.
+      a.exec(["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/late0/disable_ipv6"]);
+      daemon.writeConfig(webYaml(150, { extra: [{ address: "2001:db8:77::1/64", dev: "late0" }] }));
+      expect(daemon.command("reload").code).toBe(0);
+      await waitFor(
+        async () => (await problems(daemon)).join().includes("Cannot set 2001:db8:77::1/64 on late0"),
+        { timeoutMs: 1000, what: "the problem" },
+      );
+      daemon.writeConfig(webYaml(150));
+      expect(daemon.command("reload").code).toBe(0);
+      await waitFor(async () => (await daemon.status()).healthy, {
+        timeoutMs: 1000,
+        what: "the problem's end",
+      });
       expect((await daemon.instance("web")).transitions).toBe(transitions);
       a.ip("link del late0");
       expect((await daemon.stop()).code).toBe(0);

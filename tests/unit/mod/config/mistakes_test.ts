@@ -117,6 +117,11 @@ describe("groups", () => {
     ["one member", `${two}groups: { site: { members: §[web] } }\n`, "has one member only"],
     ["a stranger", `${two}groups: { site: { members: [web, §lam] } }\n`, "did you mean `lan`?"],
     [
+      "a stranger with a name that every object of JavaScript knows",
+      `${two}groups: { site: { members: [web, §toString] } }\n`,
+      "names `toString`, but there is no such instance",
+    ],
+    [
       "a member of two",
       `${two}groups: { a: { members: [web, lan] }, b: { members: [§web, §lan] } }\n`,
       "is in `a` (line 4) already",

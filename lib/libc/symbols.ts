@@ -28,6 +28,7 @@ const signatures = {
   mlockall: { args: ["i32"], returns: "i32" },
   munlockall: { args: [], returns: "i32" },
   mmap: { args: ["ptr", "usize", "i32", "i32", "i32", "i64"], returns: "ptr" },
+  munmap: { args: ["ptr", "usize"], returns: "i32" },
   mount: { args: ["ptr", "ptr", "ptr", "u64", "ptr"], returns: "i32" },
   open: { args: ["ptr", "i32", "i32"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },

@@ -29,12 +29,14 @@ export class SignsOfLife {
       ahSequence: state.ahSequence,
       silenceNs: sufferedSilence(config),
     }));
+    const before = this.#writer;
     try {
       this.#writer = new HeartbeatWriter(runtimeDir, signs);
     } catch (error) {
       this.#writer = null;
       this.#outbox.log("warning", ["engine"], `no restart without fail-over: ${(error as Error).message}`);
     }
+    before?.close();
   }
 
   /** Notes that this router has spoken as master just now, or is master no more. */

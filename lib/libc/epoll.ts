@@ -14,8 +14,6 @@ const EPOLL_CTL_MOD = 3;
 
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
-export const EPOLLERR = 0x008;
-export const EPOLLHUP = 0x010;
 
 /** struct epoll_event is packed on x86-64 only: 12 bytes there, 16 elsewhere. */
 const EVENT_SIZE = process.arch === "x64" ? 12 : 16;

@@ -202,6 +202,30 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     await second.waitState("web", "master", 2000);
   }, 20_000);
 
+  test("a file system with room for a part of it keeps what was there before", () => {
+    const script = `
+      import { readdirSync } from "node:fs";
+      import { readHeld, writeHeld } from ${
+      JSON.stringify(join(import.meta.dirname, "../../mod/control/held.ts"))
+    };
+      const directory = process.argv.at(-1);
+      const released = Array.from({ length: 1000 }, (_, index) => "instance-" + index);
+      writeHeld(directory, { maintenance: false, released: ["web"] });
+      try {
+        writeHeld(directory, { maintenance: false, released });
+      } catch (error) {
+        console.log(error.message);
+      }
+      console.log(readHeld(directory).held.released.join(), readdirSync(directory).join());`;
+    const small = 'mount -t tmpfs -o size=8k none "$0" && exec "$@" "$0"';
+    const { stdout, stderr } = a.exec(
+      ["unshare", "-m", "sh", "-c", small, lab.directory, process.execPath, "-e", script],
+    );
+    expect(`${stdout}${stderr}`).toBe(
+      `Cannot write ${lab.directory}/held.json: no space left on device\nweb held.json\n`,
+    );
+  });
+
   test("where it cannot be kept it is done all the same, and said", async () => {
     const daemon = await start(webYaml(150));
     await daemon.waitState("web", "master", 2000);

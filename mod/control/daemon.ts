@@ -46,7 +46,6 @@ const EVENT_LEVELS: Partial<Record<EventKind, "warning" | "error">> = {
   "split-brain": "warning",
   mismatch: "warning",
   repair: "warning",
-  late: "warning",
   error: "error",
 };
 

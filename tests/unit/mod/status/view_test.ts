@@ -300,10 +300,10 @@ describe("viewStatus() of sync groups", () => {
 });
 
 test("viewEvent() has a number, an ISO time and always a detail", () => {
-  expect(viewEvent({ id: 4, atMs: NOW, kind: "late", subject: null, text: "x" })).toEqual({
+  expect(viewEvent({ id: 4, atMs: NOW, kind: "control", subject: null, text: "x" })).toEqual({
     id: 4,
     at: "2026-11-20T03:05:00.000Z",
-    kind: "late",
+    kind: "control",
     subject: null,
     text: "x",
     detail: {},

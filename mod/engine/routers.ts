@@ -253,6 +253,8 @@ export class VirtualRouters {
     this.#addresses.rename(instance.name, name);
     this.#belongings.rename(instance.name, name);
     instance.state = { ...instance.state, config: { ...instance.config, name } };
+    // Of one that is called so nobody has been told what it has counted.
+    instance.counters.retell();
   }
 
   /** Gives a running virtual router another config of the same identity. */

@@ -186,6 +186,18 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     act(daemon, "resume", "other");
     await daemon.waitState("shop", "master", 2000);
     await daemon.waitState("other", "master", 2000);
+    // What it has counted is told under the new name, too.
+    const announced = async (name: string) =>
+      (await daemon.instance(name) as unknown as { announced: number }).announced;
+    await waitFor(async () => await announced("shop") > 0, { timeoutMs: 1500, what: "its counters" });
+    const before = await announced("shop");
+    daemon.writeConfig(yamlOf({ vrrp: { mall: { ...web(150), vrid: 77 }, other } }));
+    act(daemon, "reload");
+    await waitFor(async () => await announced("mall") >= before, {
+      timeoutMs: 1500,
+      what: "its counters under the new name",
+      explain: async () => JSON.stringify(await daemon.instance("mall")),
+    });
   }, 20_000);
 
   test("a state that cannot be understood holds everything back, and says so", async () => {

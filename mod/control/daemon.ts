@@ -53,6 +53,11 @@ function logEvent({ kind, subject, text, atMs }: HistoryEvent): void {
   log(EVENT_LEVELS[kind] ?? "info", subject === null ? [kind] : [kind, subject], text, atMs);
 }
 
+/** What control watches and the engine is told of. */
+function trackedSources({ probes, tunnels }: Config): string[] {
+  return [...probes.map(({ name }) => `probe:${name}`), ...tunnels.map(({ name }) => `tunnel:${name}`)];
+}
+
 export class Daemon {
   readonly #path: string;
   readonly #link: EngineLink;
@@ -314,6 +319,7 @@ export class Daemon {
       this.#store.setWanted(this.#config);
       return { ok, text };
     }
+    this.#forgetTracked(this.#config, config);
     this.#config = config;
     this.#held.move(config.runtimeDir);
     this.#interfaces = loaded.interfaces;
@@ -322,6 +328,14 @@ export class Daemon {
     await this.#updateTunnels(config);
     this.#event("reload", "applied");
     return { ok: true, text: `${this.#path} is in force` };
+  }
+
+  /** What is not watched any more is not known either: one of that name that comes later has yet to be looked at. */
+  #forgetTracked(before: Config, after: Config): void {
+    const watched = new Set(trackedSources(after));
+    for (const source of trackedSources(before)) {
+      if (!watched.has(source)) this.#link.tell({ type: "tracked", source, value: "unknown", error: null });
+    }
   }
 
   /** A daemon whose tunnels cannot be kept goes on without them, and says so. */

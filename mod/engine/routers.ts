@@ -305,9 +305,9 @@ export class VirtualRouters {
     this.#belongings.guard(this.#instances.map(({ config }) => config));
   }
 
-  /** Begins to leave signs of life for the routers that are there now. */
-  keepHeartbeat(runtimeDir: string): void {
-    this.#signs.begin(runtimeDir, this.#instances);
+  /** Leaves signs of life for the routers that are there now; `same` = they are the same as before. */
+  keepHeartbeat(runtimeDir: string, same: boolean): void {
+    this.#signs.begin(runtimeDir, this.#instances, same);
   }
 
   /** Opens and closes sockets as interfaces and instances come and go. */

@@ -200,6 +200,19 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     });
   }, 20_000);
 
+  test("what a restart goes on with moves along with the runtime directory", async () => {
+    const slow = webYaml(150, { advert_interval: "500ms" });
+    const daemon = await start(slow);
+    await daemon.waitState("web", "master", 4000);
+    const moved = `${daemon.runtimeDir}-moved`;
+    const yaml = `${slow}runtime_dir: ${moved}\napi: { socket: ${daemon.socketPath} }\n`;
+    daemon.writeConfig(yaml);
+    act(daemon, "reload");
+    await daemon.killHard();
+    const next = await start(yaml, `a${runs}`);
+    expect((await next.waitState("web", "master", 2000)).reason).toStartWith("resumed as master after");
+  }, 20_000);
+
   test("a state that cannot be understood holds everything back, and says so", async () => {
     const first = await start(webYaml(150));
     const name = `a${runs}`;

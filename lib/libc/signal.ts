@@ -13,6 +13,7 @@ import { c } from "./symbols.ts";
 export const SIGHUP = 1;
 export const SIGINT = 2;
 export const SIGKILL = 9;
+export const SIGUSR1 = 10;
 export const SIGUSR2 = 12;
 export const SIGPIPE = 13;
 export const SIGTERM = 15;

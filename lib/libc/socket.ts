@@ -34,8 +34,8 @@ export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_PRIORITY = 12;
 export const SO_ATTACH_FILTER = 26;
-export const SO_RCVBUFFORCE = 33;
 export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
 
 export const IP_TOS = 1;
 export const IP_TTL = 2;
@@ -86,6 +86,18 @@ export function setIntOption(fd: number, level: number, name: number, value: num
   const cell = alloc(4);
   viewOf(cell).setInt32(0, value, true);
   setOption(fd, level, name, cell, doing);
+}
+
+/**
+ * Sizes what waits in a socket to be read or sent, in bytes. Who has CAP_NET_ADMIN in a user namespace of its own only (a
+ * container without root outside) gets no more than net.core.{r,w}mem_max. Throws SyscallError.
+ */
+export function setBufferSize(fd: number, buffer: "receive" | "send", size: number): void {
+  const [force, plain] = buffer === "receive" ? [SO_RCVBUFFORCE, SO_RCVBUF] : [SO_SNDBUFFORCE, SO_SNDBUF];
+  const cell = alloc(4);
+  viewOf(cell).setInt32(0, size, true);
+  if (c.setsockopt(fd, SOL_SOCKET, force, cell, 4) === 0) return;
+  setOption(fd, SOL_SOCKET, plain, cell, `size the ${buffer} buffer of a socket`);
 }
 
 /** Reads an option whose value is an int. Throws SyscallError. */

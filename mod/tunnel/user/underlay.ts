@@ -32,12 +32,9 @@ import {
   openSocket,
   readOption,
   receive,
+  setBufferSize,
   setIntOption,
   SO_ERROR,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SO_SNDBUF,
-  SO_SNDBUFFORCE,
   SOCK_RAW,
   sockaddrIn,
   sockaddrIn6,
@@ -102,14 +99,6 @@ function sockaddr(address: Uint8Array, settings: UserTunnelSettings): Uint8Array
   return sockaddrIn6(address, 0, scope);
 }
 
-function setBuffer(fd: number, force: number, plain: number, size: number): void {
-  try {
-    setIntOption(fd, SOL_SOCKET, force, size, "size a buffer");
-  } catch {
-    setIntOption(fd, SOL_SOCKET, plain, size, "size a buffer");
-  }
-}
-
 /** Lets nothing pass. */
 const NOTHING: readonly FilterInstruction[] = [[BPF.RETURN, 0, 0, 0]];
 
@@ -169,8 +158,8 @@ function openConnected(
   const doing = `set up the GRE socket of ${settings.name}`;
   const discover = dontFragment ? PMTUDISC_DO : PMTUDISC_DONT;
   try {
-    setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, BUFFER);
-    setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, BUFFER);
+    setBufferSize(fd, "send", BUFFER);
+    setBufferSize(fd, "receive", BUFFER);
     if (ends.six) {
       setIntOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, discover, doing);
       setIntOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1, doing);
@@ -219,7 +208,7 @@ export function openUnderlay(settings: UserTunnelSettings): Underlay {
     const strayFd = openBound(settings, ends);
     open.push(strayFd);
     filterOthers(strayFd, ends.remote);
-    setBuffer(strayFd, SO_RCVBUFFORCE, SO_RCVBUF, STRAY_BUFFER);
+    setBufferSize(strayFd, "receive", STRAY_BUFFER);
     if (!ends.six) setIntOption(strayFd, IPPROTO_IP, IP_HDRINCL, 1, "send whole packets");
     return { fd, unfragmentedFd, strayFd, wholeFd: strayFd, remote: sockaddr(ends.remote, settings) };
   } catch (error) {

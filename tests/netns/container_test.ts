@@ -13,10 +13,11 @@ ip addr add 10.0.0.1/24 dev eth0
 timeout 12 "$0" run -c "$1" &
 daemon=$!
 for _ in $(seq 50); do
-  "$0" status -c "$1" 2>/dev/null | grep -q master && break
+  status=$("$0" status --json -c "$1" 2>/dev/null)
+  case "$status" in *'"state": "master"'*'"state": "up"'*) break ;; esac
   sleep 0.1
 done
-"$0" status --json -c "$1"
+echo "$status"
 ip -br addr show dev eth0 >&2
 kill $daemon
 wait $daemon`;
@@ -28,13 +29,16 @@ describeLab("a container of an ordinary user", ["unshare"], () => {
   });
   afterAll(() => lab.close());
 
-  test("a router takes part and has its address", () => {
+  test("a router takes part and has its address, and a tunnel its process", () => {
     const config = join(lab.directory, "container.yaml");
-    writeFileSync(config, `${webYaml(150)}runtime_dir: ${lab.directory}/container\n`);
+    const tunnel = "gt: { type: gretap, datapath: user, local: 10.0.0.1, remote: 10.0.0.7 }";
+    const more = `tunnels: { ${tunnel} }\nruntime_dir: ${lab.directory}/container\n`;
+    writeFileSync(config, `${webYaml(150)}${more}`);
     const command = ["unshare", "--map-root-user", "--net", "sh", "-c", SCRIPT, appliancePath(), config];
     const { code, stdout, stderr } = run(command, { timeoutMs: 15_000 });
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining(VIP) });
-    const { healthy, instances } = JSON.parse(stdout);
-    expect({ healthy, state: instances[0].state }).toEqual({ healthy: true, state: "master" });
+    const { healthy, instances, tunnels } = JSON.parse(stdout);
+    const states = [instances[0].state, tunnels[0].state];
+    expect({ healthy, states }).toEqual({ healthy: true, states: ["master", "up"] });
   }, 20_000);
 });

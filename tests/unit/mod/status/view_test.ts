@@ -186,7 +186,7 @@ describe("viewStatus() of an instance with addresses of both families", () => {
   test("tells a fault of one once, without the names that the engine has for them", () => {
     const store = pairStore();
     const why = "interface eth0 has no IPv6 link-local address";
-    const shared = `group web: web:ipv6: ${why}`;
+    const shared = `group @web: web:ipv6: ${why}`;
     store.apply({
       type: "instance",
       instance: instance({ state: "fault", reason: shared, faults: [shared], sinceMs: NOW - 1000 }),
@@ -232,7 +232,7 @@ describe("viewStatus() of an instance with addresses of both families", () => {
     const why = "10.1.1.3 has a higher priority (200; 150)";
     store.apply({
       type: "instance",
-      instance: instance({ reason: `group web: web:ipv6 is backup (${why})` }),
+      instance: instance({ reason: `group @web: web:ipv6 is backup (${why})` }),
     });
     expect(webOf(store).reason).toBe(why);
   });

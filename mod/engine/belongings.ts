@@ -122,7 +122,10 @@ export class Belongings {
 
   rename(from: string, to: string): void {
     this.#routes.rename(from, to);
-    for (const map of [this.#held, this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
+    const held = this.#held.get(from);
+    // Under the old name in there its belongings would be put anew for another one.
+    if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
+    for (const map of [this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
       map.delete(from);

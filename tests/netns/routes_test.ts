@@ -248,6 +248,36 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
     expect(empty(a)).toBe(true);
   }, 15_000);
 
+  test(
+    "they go with an instance that was called otherwise, or is about to leave, when an interface came meanwhile",
+    async () => {
+      const daemon = await master(a, webYaml(150, FOLLOWING));
+      const gone = () =>
+        waitFor(() => empty(a) && !a.has(VIP) && !a.has(EXTRA), {
+          // Until a successor would have come; the lease is longer.
+          timeoutMs: 2500,
+          what: "all to be gone",
+          explain: () => daemon.log,
+        });
+      const comes = () =>
+        a.ip("link add late0 type veth peer name late1", "link set late0 up", "link del late0");
+      daemon.writeConfig(yamlOf({ vrrp: { shop: web(150, FOLLOWING) } }));
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      expect(daemon.command("release", "shop").code).toBe(0);
+      await gone();
+      expect(daemon.command("resume", "shop").code).toBe(0);
+      await daemon.waitState("shop", "master", 3000);
+      daemon.writeConfig(
+        yamlOf({ vrrp: { lan: { ...web(150), interface: "eth1", addresses: ["10.1.0.200/24"] } } }),
+      );
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      await gone();
+    },
+    20_000,
+  );
+
   test("what someone removes is put back, and counted", async () => {
     const daemon = await master(
       a,

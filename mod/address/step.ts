@@ -17,9 +17,9 @@ const RENEWALS = 3;
 
 export const NO_ADDRESSES: AddressState = { owned: new Map() };
 
-/** Identifies an address on an interface. */
+/** Identifies an address on an interface: of IPv6 the kernel takes each once there, whatever its prefix. */
 export function placementKey(ifindex: number, text: string, prefix: number): string {
-  return `${ifindex} ${text}/${prefix}`;
+  return text.includes(":") ? `${ifindex} ${text}` : `${ifindex} ${text}/${prefix}`;
 }
 
 /** As {@link placementKey}, of a placement. */
@@ -33,7 +33,8 @@ function renewal(placement: Placement, now: MonotonicNs): MonotonicNs {
 
 /** Whether the kernel can turn one into the other in place: all but the lifetime is fixed once it is there. */
 export function sameInKernel(a: Placement, b: Placement): boolean {
-  return a.label === b.label && a.scope === b.scope && String(a.broadcast) === String(b.broadcast);
+  return a.prefix === b.prefix && a.label === b.label && a.scope === b.scope &&
+    String(a.broadcast) === String(b.broadcast);
 }
 
 /**

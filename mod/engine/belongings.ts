@@ -111,6 +111,11 @@ export class Belongings {
     }
   }
 
+  /** Nothing of this owner's is put anew from now on: it is about to leave, and what it has may be another's already. */
+  leave(name: string): void {
+    this.#held.delete(name);
+  }
+
   /** Takes all that away, in the other order. */
   drop(name: string, now: MonotonicNs): void {
     this.#held.delete(name);

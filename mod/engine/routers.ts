@@ -277,6 +277,7 @@ export class VirtualRouters {
   /** As {@link release}, and for good: the instance is gone once its addresses are. */
   leave(instance: Instance, reason: string, now: MonotonicNs, limit: number = Infinity): void {
     instance.leaving = true;
+    this.#belongings.leave(instance.name);
     this.release(instance, reason, now, limit);
   }
 

@@ -269,11 +269,24 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
       expect(daemon.command("resume", "shop").code).toBe(0);
       await daemon.waitState("shop", "master", 3000);
       daemon.writeConfig(
-        yamlOf({ vrrp: { lan: { ...web(150), interface: "eth1", addresses: ["10.1.0.200/24"] } } }),
+        yamlOf({
+          vrrp: {
+            lan: { ...web(150), interface: "eth1", addresses: ["10.1.0.201/24"], extra: ["10.1.0.200/24"] },
+          },
+        }),
       );
       expect(daemon.command("reload").code).toBe(0);
       comes();
       await gone();
+
+      // What belongs to somebody else from then on stays with him.
+      await daemon.waitState("lan", "master", 3000);
+      const always = { addresses: ["10.1.0.200/24 dev eth1"] };
+      daemon.writeConfig(yamlOf({ static: always, vrrp: { web: web(150) } }));
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      await waitFor(() => !a.has("10.1.0.201"), { timeoutMs: 2500, what: "the one that leaves to be gone" });
+      expect(a.has("10.1.0.200")).toBe(true);
     },
     20_000,
   );

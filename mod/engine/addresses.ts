@@ -129,11 +129,13 @@ export class AddressKeeper {
    */
   removeLeftovers(placements: readonly Placement[], base: number | null, links: LinkTable): string[] {
     const isVirtual = (local: Uint8Array) => placements.some(({ address }) => equalBytes(address, local));
+    // What is to be removed at the end of a move was ours until now.
+    const isOurs = (key: string) => this.#state.owned.has(key) || this.#moving?.removals.has(key) === true;
     const leftovers = placements.flatMap((placement) =>
       holdersOf(links, placement.address)
         .filter(({ ifindex, local, prefix }) =>
           (ifindex === placement.ifindex || !isLinkLocal(local)) &&
-          !this.#state.owned.has(placementKey(ifindex, formatAddress(local), prefix)) &&
+          !isOurs(placementKey(ifindex, formatAddress(local), prefix)) &&
           !(ifindex === base && isMachinesOwn(links.addresses.get(ifindex) ?? [], local, isVirtual))
         )
         .map(({ ifindex, prefix }) => ({ ...placement, ifindex, prefix }))

@@ -287,6 +287,13 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
       comes();
       await waitFor(() => !a.has("10.1.0.201"), { timeoutMs: 2500, what: "the one that leaves to be gone" });
       expect(a.has("10.1.0.200")).toBe(true);
+      const lan = { ...web(150), vrid: 61, addresses: ["10.1.0.200/32"] };
+      daemon.writeConfig(yamlOf({ vrrp: { web: web(150), lan } }));
+      expect(daemon.command("reload").code).toBe(0);
+      await daemon.waitState("lan", "master", 3000);
+      expect(daemon.events().filter(({ text }) => text.includes("left behind by an earlier run"))).toEqual(
+        [],
+      );
     },
     20_000,
   );

@@ -22,6 +22,7 @@ export const RTM_GETADDR = 22;
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
 export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_PERMANENT = 0x80;
 export const IFA_F_NOPREFIXROUTE = 0x200;
 
 export const RT_SCOPE_UNIVERSE = 0;

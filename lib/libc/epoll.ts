@@ -14,21 +14,22 @@ const EPOLL_CTL_MOD = 3;
 
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
-export const EPOLLERR = 0x008;
-export const EPOLLHUP = 0x010;
 
 /** struct epoll_event is packed on x86-64 only: 12 bytes there, 16 elsewhere. */
 const EVENT_SIZE = process.arch === "x64" ? 12 : 16;
 const DATA_OFFSET = process.arch === "x64" ? 4 : 8;
-const MAX_EVENTS = 256;
+const FIRST_CAPACITY = 64;
 
 /** A set of descriptors, level-triggered. */
 export class Epoll {
   readonly #fd: number;
   readonly #event = alloc(EVENT_SIZE);
   readonly #eventView = viewOf(this.#event);
-  readonly #ready = alloc(EVENT_SIZE * MAX_EVENTS);
-  readonly #readyView = viewOf(this.#ready);
+  /** Room for an event of each descriptor: who was paused is told of all at once, not of the first few. */
+  #ready = alloc(EVENT_SIZE * FIRST_CAPACITY);
+  #readyView = viewOf(this.#ready);
+  #capacity = FIRST_CAPACITY;
+  #watched = 0;
 
   constructor() {
     this.#fd = check(c.epoll_create1(EPOLL_CLOEXEC), "epoll_create1", "create an epoll set");
@@ -48,6 +49,16 @@ export class Epoll {
   /** Watches a descriptor for `events` ({@link EPOLLIN} by default). */
   add(fd: number, events: number = EPOLLIN): void {
     this.#control(EPOLL_CTL_ADD, fd, events);
+    if (++this.#watched > this.#capacity) this.#grow();
+  }
+
+  /** The events that are being read stay where they are. */
+  #grow(): void {
+    this.#capacity *= 2;
+    const larger = alloc(EVENT_SIZE * this.#capacity);
+    larger.set(this.#ready);
+    this.#ready = larger;
+    this.#readyView = viewOf(larger);
   }
 
   /** Changes what a watched descriptor is watched for. */
@@ -58,6 +69,7 @@ export class Epoll {
   /** Stops watching a descriptor that is still open. */
   remove(fd: number): void {
     this.#control(EPOLL_CTL_DEL, fd, 0);
+    this.#watched--;
   }
 
   /**
@@ -66,7 +78,7 @@ export class Epoll {
    * @param timeoutMs -1 = for ever.
    */
   wait(timeoutMs: number = -1): number {
-    const count = resultOf(c.epoll_wait(this.#fd, this.#ready, MAX_EVENTS, timeoutMs));
+    const count = resultOf(c.epoll_wait(this.#fd, this.#ready, this.#capacity, timeoutMs));
     if (count === -EINTR) return 0;
     return check(count, "epoll_wait", "wait for events");
   }

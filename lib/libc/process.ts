@@ -23,7 +23,6 @@ const SIGINFO_SIZE = 128;
 
 /** Capability numbers (linux/capability.h). */
 export const CAP = {
-  NET_BIND_SERVICE: 10,
   NET_ADMIN: 12,
   NET_RAW: 13,
   IPC_LOCK: 14,

@@ -6,6 +6,7 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { SyscallError } from "./errno.ts";
+import { addressOf } from "./memory.ts";
 import { c, errno } from "./symbols.ts";
 
 const PROT_READ_WRITE = 3;
@@ -14,7 +15,7 @@ const MAP_SHARED = 1;
 const MAP_FAILED = -1;
 
 /**
- * Maps a file of `size` zeros, made or emptied and readable by its owner only, for as long as the process lives. Throws
+ * Maps a file of `size` zeros, made or emptied and readable by its owner only, until {@link unmapFile}. Throws
  * SyscallError or the error of making the file: no space left on device.
  */
 export function mapFile(path: string, size: number): Uint8Array<ArrayBuffer> {
@@ -41,4 +42,9 @@ export function mapFile(path: string, size: number): Uint8Array<ArrayBuffer> {
   } finally {
     closeSync(writable);
   }
+}
+
+/** Gives back what {@link mapFile} returned. Whoever touches it afterwards ends the process. */
+export function unmapFile(bytes: Uint8Array): void {
+  c.munmap(addressOf(bytes) as Pointer, bytes.byteLength);
 }

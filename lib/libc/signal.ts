@@ -1,6 +1,6 @@
 /**
  * Signals as a descriptor. They must be blocked in every thread of the process, so they are blocked first thing and
- * the program is executed anew (see `reexec` in process.ts): all threads of the new image inherit the mask.
+ * the program is executed anew (`execve` in process.ts): all threads of the new image inherit the mask.
  *
  * @module
  */
@@ -12,7 +12,6 @@ import { c } from "./symbols.ts";
 
 export const SIGHUP = 1;
 export const SIGINT = 2;
-export const SIGQUIT = 3;
 export const SIGKILL = 9;
 export const SIGUSR1 = 10;
 export const SIGUSR2 = 12;

@@ -3,17 +3,14 @@
  *
  * @module
  */
-import type { Pointer } from "bun:ffi";
 import { existsSync } from "node:fs";
-import { resultOf, SyscallError } from "./errno.ts";
+import { SyscallError } from "./errno.ts";
 import { closeFd, O_CLOEXEC, O_NONBLOCK, O_RDWR, openFile } from "./file.ts";
 import { alloc, textOf, viewOf } from "./memory.ts";
 import { ioctl } from "./socket.ts";
-import { c } from "./symbols.ts";
 
 const TUN_PATH = "/dev/net/tun";
 const TUNSETIFF = 0x400454ca;
-const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETCARRIER = 0x400454e2;
 const TUNGETIFF = 0x800454d2;
 
@@ -23,9 +20,6 @@ const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 /** Refuse a name that is taken instead of joining the device. */
 const IFF_TUN_EXCL = 0x8000;
-
-/** What the device may hand over unfinished when its packets have a {@link VNET_HEADER_LENGTH} header. */
-export const TUN_OFFLOAD = { checksum: 0x01, tcp4: 0x02, tcp6: 0x04, tcpEcn: 0x08 } as const;
 
 /** Bytes of struct virtio_net_hdr, in front of every packet both ways. */
 export const VNET_HEADER_LENGTH = 10;
@@ -65,11 +59,6 @@ export function tunDevice(fd: number): { readonly name: string; readonly mode: T
   if (ioctl(fd, TUNGETIFF, answer) < 0) return null;
   const flags = viewOf(answer).getUint16(16, true);
   return { name: textOf(answer.subarray(0, 16)), mode: (flags & IFF_TAP) !== 0 ? "tap" : "tun" };
-}
-
-/** Says what the device may hand over unfinished: bits of {@link TUN_OFFLOAD}. False when the kernel cannot. */
-export function setTunOffload(fd: number, offload: number): boolean {
-  return resultOf(c.ioctl(fd, TUNSETOFFLOAD, (offload === 0 ? null : offload) as Pointer | null)) === 0;
 }
 
 /** Plugs the device's cable in or pulls it. False on kernels before 4.20, which cannot. */

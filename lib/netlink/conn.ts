@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { alloc, EAGAIN, ENOBUFS, monotonicNs, SyscallError } from "../libc/mod.ts";
+import { alloc, EAGAIN, EMSGSIZE, ENOBUFS, monotonicNs, SyscallError } from "../libc/mod.ts";
 import { MessageBuilder } from "./builder.ts";
 import {
   type Acknowledgement,
@@ -24,7 +24,6 @@ import {
 import { type NetlinkTransport, SocketTransport } from "./transport.ts";
 
 const ETIMEDOUT = 110;
-const EMSGSIZE = 90;
 const EPROTO = 71;
 const RECEIVE_BUFFER = 64 << 10;
 const DUMP_ATTEMPTS = 10;

@@ -26,7 +26,6 @@ import { decodeTunnel, isTunnelType, type Tunnel } from "./tunnel.ts";
 
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
-export const IFF_POINTOPOINT = 0x10;
 export const IFF_RUNNING = 0x40;
 export const IFF_NOARP = 0x80;
 export const IFF_MULTICAST = 0x1000;

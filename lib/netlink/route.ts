@@ -21,11 +21,7 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
-export const RT_TABLE_DEFAULT = 253;
 export const RT_TABLE_MAIN = 254;
-export const RT_TABLE_LOCAL = 255;
-export const RTPROT_KERNEL = 2;
-export const RTPROT_BOOT = 3;
 export const RTPROT_STATIC = 4;
 
 /** Bytes of struct rtmsg and of struct rtnexthop. */

@@ -17,11 +17,10 @@ import {
   openSocket,
   receiveFrom,
   sendTo,
+  setBufferSize,
   setIntOption,
   SO_RCVBUF,
-  SO_RCVBUFFORCE,
   SO_SNDBUF,
-  SO_SNDBUFFORCE,
   SOCK_RAW,
   sockaddrNl,
   SOL_SOCKET,
@@ -57,15 +56,6 @@ export interface NetlinkTransport {
   close(): void;
 }
 
-function setBuffer(fd: number, force: number, plain: number): void {
-  try {
-    setIntOption(fd, SOL_SOCKET, force, BUFFER_SIZE, "enlarge a netlink buffer");
-  } catch {
-    // Without CAP_NET_ADMIN the kernel gives what net.core.{r,w}mem_max allow.
-    setIntOption(fd, SOL_SOCKET, plain, BUFFER_SIZE, "enlarge a netlink buffer");
-  }
-}
-
 /** A netlink socket of the calling thread's network namespace. Non-blocking; waiting is done in {@link receive}. */
 export class SocketTransport implements NetlinkTransport {
   readonly fd: number;
@@ -83,8 +73,8 @@ export class SocketTransport implements NetlinkTransport {
   constructor(protocol: number, groups: readonly number[] = []) {
     this.fd = openSocket(AF_NETLINK, SOCK_RAW, protocol, "open a netlink socket");
     try {
-      setBuffer(this.fd, SO_RCVBUFFORCE, SO_RCVBUF);
-      setBuffer(this.fd, SO_SNDBUFFORCE, SO_SNDBUF);
+      setBufferSize(this.fd, "receive", BUFFER_SIZE);
+      setBufferSize(this.fd, "send", BUFFER_SIZE);
       for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
         try {
           setIntOption(this.fd, SOL_NETLINK, option, 1, "set a netlink option");

@@ -17,12 +17,13 @@ const RENEWALS = 3;
 
 export const NO_ADDRESSES: AddressState = { owned: new Map() };
 
-/** Identifies an address on an interface. */
+/** Identifies an address on an interface: of IPv6 the kernel takes each once there, whatever its prefix. */
 export function placementKey(ifindex: number, text: string, prefix: number): string {
-  return `${ifindex} ${text}/${prefix}`;
+  return text.includes(":") ? `${ifindex} ${text}` : `${ifindex} ${text}/${prefix}`;
 }
 
-function keyOf(placement: Placement): string {
+/** As {@link placementKey}, of a placement. */
+export function keyOf(placement: Placement): string {
   return placementKey(placement.ifindex, placement.text, placement.prefix);
 }
 
@@ -34,7 +35,7 @@ function renewal(placement: Placement, now: MonotonicNs): MonotonicNs {
 export function sameInKernel(from: Placement, to: Placement): boolean {
   // With a permanent IPv6 address that gets a lifetime the kernel lets the route to the whole subnet expire.
   const expiring = from.address.length === 16 && from.leaseNs === null && to.leaseNs !== null;
-  return !expiring && from.label === to.label && from.scope === to.scope &&
+  return !expiring && from.prefix === to.prefix && from.label === to.label && from.scope === to.scope &&
     String(from.broadcast) === String(to.broadcast);
 }
 

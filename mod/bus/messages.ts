@@ -164,7 +164,6 @@ export type EventKind =
   | "split-brain-end"
   | "mismatch"
   | "repair"
-  | "late"
   | "error"
   | "probe"
   | "reload"

@@ -89,7 +89,6 @@ const COLOURS: Readonly<Record<string, Colour>> = {
   transition: "bold",
   "split-brain": "red",
   error: "red",
-  late: "yellow",
   mismatch: "yellow",
 };
 

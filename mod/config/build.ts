@@ -142,7 +142,8 @@ function routersOf(
   const families = familiesOf(raw);
   return families.map((family) => {
     const name = families.length === 2 && family === "ipv6" ? `${unit}:ipv6` : unit;
-    const group = membership?.group ?? (families.length === 2 ? unit : null);
+    // No group that somebody writes can be called so.
+    const group = membership?.group ?? (families.length === 2 ? `@${unit}` : null);
     return { ...routerOf(family, raw, contents, membership?.track ?? null, links), name, unit, group };
   });
 }

@@ -248,6 +248,14 @@ function dropEmptySections(plain: Plain): void {
   }
 }
 
+/** Takes from the sections what they have not from the file: a name such as `toString` stands for nothing in them. */
+function disinherited(raw: RawConfig): RawConfig {
+  for (const section of [raw.probes, raw.tunnels, raw.vrrp, raw.groups, raw.links]) {
+    if (section !== undefined) Object.setPrototypeOf(section, null);
+  }
+  return raw;
+}
+
 /** What the schema makes of the tree; null where nothing can be made of it. */
 export function readSchema(reporter: Reporter): RawConfig | null {
   const { root } = reporter.document;
@@ -260,7 +268,7 @@ export function readSchema(reporter: Reporter): RawConfig | null {
   let fresh: readonly Path[] = [[]];
   for (let round = 0; round < 6; round++) {
     const result = configSchema.safeParse(plain);
-    if (result.success) return result.data;
+    if (result.success) return disinherited(result.data);
     const again: Path[] = [];
     const wrong = result.error.issues.flatMap((issue) => {
       const isFresh = fresh.some((path) => path.every((step, i) => step === issue.path[i]));

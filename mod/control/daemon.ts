@@ -48,12 +48,16 @@ const EVENT_LEVELS: Partial<Record<EventKind, "warning" | "error">> = {
   "split-brain": "warning",
   mismatch: "warning",
   repair: "warning",
-  late: "warning",
   error: "error",
 };
 
 function logEvent({ kind, subject, text, atMs }: HistoryEvent): void {
   log(EVENT_LEVELS[kind] ?? "info", subject === null ? [kind] : [kind, subject], text, atMs);
+}
+
+/** What control watches and the engine is told of. */
+function trackedSources({ probes, tunnels }: Config): string[] {
+  return [...probes.map(({ name }) => `probe:${name}`), ...tunnels.map(({ name }) => `tunnel:${name}`)];
 }
 
 export class Daemon {
@@ -333,6 +337,7 @@ export class Daemon {
       this.#store.setWanted(this.#config);
       return { ok, text };
     }
+    this.#forgetTracked(this.#config, config);
     this.#config = config;
     this.#held.move(config.runtimeDir);
     this.#interfaces = loaded.interfaces;
@@ -341,6 +346,14 @@ export class Daemon {
     await this.#updateTunnels(config);
     this.#event("reload", "applied");
     return { ok: true, text: `${this.#path} is in force` };
+  }
+
+  /** What is not watched any more is not known either: one of that name that comes later has yet to be looked at. */
+  #forgetTracked(before: Config, after: Config): void {
+    const watched = new Set(trackedSources(after));
+    for (const source of trackedSources(before)) {
+      if (!watched.has(source)) this.#link.tell({ type: "tracked", source, value: "unknown", error: null });
+    }
   }
 
   /** A daemon whose tunnels cannot be kept goes on without them, and says so. */

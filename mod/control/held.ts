@@ -11,7 +11,7 @@ import {
   readFileSync,
   renameSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { codeOf, reasonOf } from "../../lib/runtime/mod.ts";
@@ -124,14 +124,20 @@ export class HeldKeeper {
 /** Half a file is never seen, and a power cut does not undo what was answered for. */
 function writeWhole(path: string, text: string): void {
   const fresh = `${path}.new`;
-  const fd = openSync(fresh, "w", 0o640);
   try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    const fd = openSync(fresh, "w", 0o640);
+    try {
+      // One write may take a part only, where the file system is nearly full.
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(fresh, path);
+  } catch (error) {
+    removeFile(fresh);
+    throw error;
   }
-  renameSync(fresh, path);
 }
 
 function removeFile(path: string): void {

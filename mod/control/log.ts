@@ -12,21 +12,26 @@ function textOf(record: LogRecord): string {
   return record.message.map((part) => typeof part === "string" ? part : String(part)).join("");
 }
 
+/** What the record is about, `vrrp.web`. */
+function subjectOf({ properties, category }: LogRecord): string {
+  return typeof properties["subject"] === "string" ? properties["subject"] : category.slice(1).join(".");
+}
+
 /** One line without control characters: what a probe's command or a peer said must not drive the reader's terminal. */
 function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
-  const category = record.category.slice(1).join(".");
+  const subject = subjectOf(record);
   // deno-lint-ignore no-control-regex
   const text = textOf(record).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
-  return `${time} ${record.level.padEnd(7)} ${category === "" ? "" : `${category}: `}${text}\n`;
+  return `${time} ${record.level.padEnd(7)} ${subject === "" ? "" : `${subject}: `}${text}\n`;
 }
 
 function formatJson(record: LogRecord): string {
-  const { timestamp, level, category } = record;
+  const { timestamp, level } = record;
   return JSON.stringify({
     time: new Date(timestamp).toISOString(),
     level,
-    category: category.slice(1).join("."),
+    category: subjectOf(record),
     message: textOf(record),
   }) + "\n";
 }
@@ -53,11 +58,13 @@ export function log(
   text: string,
   atMs: number = Date.now(),
 ): void {
-  getLogger([ROOT, ...category]).emit({
+  // One logger for all: those below it are looked up as properties of an object, and an instance may be called
+  // `constructor`.
+  getLogger(ROOT).emit({
     level,
     message: [text],
     rawMessage: text,
     timestamp: atMs,
-    properties: {},
+    properties: { subject: category.join(".") },
   });
 }

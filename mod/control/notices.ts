@@ -166,10 +166,10 @@ export class Notices {
     state: NotifyState,
     priority: number,
   ): void {
-    const plan = kind === "GROUP" ? groupNotify[name] : notify[name];
-    if (plan === undefined) return;
+    const plans = kind === "GROUP" ? groupNotify : notify;
+    if (!Object.hasOwn(plans, name)) return;
     // Scripts of a group and of an instance may have the same name, and need not wait for each other.
-    this.#run(`${kind} ${name}`, state, notifyCommands(plan, { kind, name, priority }, state));
+    this.#run(`${kind} ${name}`, state, notifyCommands(plans[name]!, { kind, name, priority }, state));
   }
 }
 

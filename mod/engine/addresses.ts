@@ -17,6 +17,7 @@ import { putAddresses, removeAddresses } from "../address/shell.ts";
 import {
   drop,
   forget,
+  keyOf,
   lost,
   nextDue,
   NO_ADDRESSES,
@@ -49,15 +50,6 @@ export interface AddressListener {
   readonly schedule: (timer: Timer, due: MonotonicNs) => void;
 }
 
-function keyOf({ ifindex, text, prefix }: Placement): string {
-  return placementKey(ifindex, text, prefix);
-}
-
-/** IPv6 has an address once on an interface, whatever its prefix length: of two the second goes with the first. */
-function placeOf({ ifindex, text }: Placement): string {
-  return `${ifindex} ${text}`;
-}
-
 export class AddressKeeper {
   /** Requests about addresses and links; synchronous, answered by the kernel at once. */
   readonly netlink = new NetlinkConnection(NETLINK_ROUTE);
@@ -84,11 +76,10 @@ export class AddressKeeper {
   /** Of IPv6 addresses that are to have a lease those that are there for good, by others: see {@link sameInKernel}. */
   #permanentBefore(placements: readonly Placement[], links: LinkTable): readonly Placement[] {
     return placements.flatMap((placement) => {
-      const { ifindex, address, text, leaseNs } = placement;
+      const { ifindex, address, leaseNs } = placement;
       if (address.length !== 16 || leaseNs === null || this.#state.owned.has(keyOf(placement))) return [];
-      return (links.addresses.get(ifindex) ?? []).filter(({ local, prefix, flags }) =>
-        (flags & IFA_F_PERMANENT) !== 0 && equalBytes(local, address) &&
-        !this.#state.owned.has(placementKey(ifindex, text, prefix))
+      return (links.addresses.get(ifindex) ?? []).filter(({ local, flags }) =>
+        (flags & IFA_F_PERMANENT) !== 0 && equalBytes(local, address)
       ).map(({ prefix }) => ({ ...placement, prefix }));
     });
   }
@@ -159,11 +150,13 @@ export class AddressKeeper {
    */
   removeLeftovers(placements: readonly Placement[], base: number | null, links: LinkTable): string[] {
     const isVirtual = (local: Uint8Array) => placements.some(({ address }) => equalBytes(address, local));
+    // What is to be removed at the end of a move was ours until now.
+    const isOurs = (key: string) => this.#state.owned.has(key) || this.#moving?.removals.has(key) === true;
     const leftovers = placements.flatMap((placement) =>
       holdersOf(links, placement.address)
         .filter(({ ifindex, local, prefix }) =>
           (ifindex === placement.ifindex || !isLinkLocal(local)) &&
-          !this.#state.owned.has(placementKey(ifindex, formatAddress(local), prefix)) &&
+          !isOurs(placementKey(ifindex, formatAddress(local), prefix)) &&
           !(ifindex === base && isMachinesOwn(links.addresses.get(ifindex) ?? [], local, isVirtual))
         )
         .map(({ ifindex, prefix }) => ({ ...placement, ifindex, prefix }))
@@ -241,15 +234,8 @@ export class AddressKeeper {
     for (const placement of placements) this.#refused.delete(keyOf(placement));
     const hanging = this.#hangingOn(placements);
     for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
-    if (hanging.length > 0) {
-      for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
-    }
-    const gone = new Set(placements.map(keyOf));
-    const going = new Set(placements.map(placeOf));
-    const again = [...this.#state.owned].filter(([key, { placement }]) =>
-      placement.address.length === 16 && !gone.has(key) && going.has(placeOf(placement))
-    );
-    if (again.length > 0) this.#put(again.map(([, { placement }]) => placement));
+    if (hanging.length === 0) return;
+    for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
   }
 
   /**

@@ -9,7 +9,7 @@ import type { RouteEvent } from "../../lib/netlink/mod.ts";
 import { parseAddress } from "../../lib/packet/mod.ts";
 import { DropTable } from "../accept/shell.ts";
 import type { Placement } from "../address/model.ts";
-import { placementKey } from "../address/step.ts";
+import { keyOf } from "../address/step.ts";
 import type { Carried } from "../bus/messages.ts";
 import type { LinkTable } from "../link/model.ts";
 import { type CarrierFault, carrierFaults, linkNamed } from "../link/step.ts";
@@ -56,7 +56,7 @@ export class Belongings {
   #static: StaticConfig = NO_STATIC;
   #staticTold = true;
   /** By owner: why packets to its addresses are not dropped though they should be. */
-  readonly #unguarded = new Map<string, string>();
+  #unguarded = new Map<string, string>();
   readonly #plans = new WeakMap<Wants, Planned>();
   /** By owner: what cannot be put because its interface is not there. */
   readonly #absent = new Map<string, readonly string[]>();
@@ -133,7 +133,7 @@ export class Belongings {
   own(config: VrrpConfig, links: LinkTable, now: MonotonicNs): void {
     const { name } = config;
     this.#held.set(name, config);
-    this.#host.addresses.own(name, placementsOf(config, links), links, now);
+    this.#ownAddresses(name, placementsOf(config, links), links, now);
     if (config.routes.length + config.rules.length + config.extra.length === 0 && !this.#absent.has(name)) {
       return this.#routes.own(name, [], now);
     }
@@ -141,6 +141,22 @@ export class Belongings {
     const missing = absentDevices(config.extra, config.interface, links);
     this.#setAbsent(name, [...missing, ...absent]);
     this.#routes.own(name, items, now);
+  }
+
+  #ownAddresses(owner: string, placements: readonly Placement[], links: LinkTable, now: MonotonicNs): void {
+    this.#host.addresses.own(owner, placements, links, now);
+    // That one was refused which is not wanted any more, or wanted elsewhere, is no problem any more.
+    const refused = this.#refused.get(owner);
+    if (refused === undefined) return;
+    const wanted = new Set(placements.map(keyOf));
+    for (const key of [...refused.keys()]) {
+      if (!wanted.has(key) && refused.delete(key)) this.#changed(owner);
+    }
+  }
+
+  /** Nothing of this owner's is put anew from now on: it is about to leave, and what it has may be another's already. */
+  leave(name: string): void {
+    this.#held.delete(name);
   }
 
   /** Takes all that away, in the other order. */
@@ -154,7 +170,10 @@ export class Belongings {
 
   rename(from: string, to: string): void {
     this.#routes.rename(from, to);
-    for (const map of [this.#held, this.#absent, this.#refused] as Map<string, unknown>[]) {
+    const held = this.#held.get(from);
+    // Under the old name in there its belongings would be put anew for another one.
+    if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
+    for (const map of [this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
       map.delete(from);
@@ -191,7 +210,7 @@ export class Belongings {
     const { addresses } = this.#static;
     const { items, absent } = this.#plan(this.#static, links);
     this.#setAbsent(STATIC, [...absentDevices(addresses, "", links), ...absent]);
-    this.#host.addresses.own(STATIC, placementsOfVips(addresses, "", null, links), links, now);
+    this.#ownAddresses(STATIC, placementsOfVips(addresses, "", null, links), links, now);
     this.#routes.prepare(items);
     this.#routes.own(STATIC, items, now);
   }
@@ -205,16 +224,16 @@ export class Belongings {
         interface: dev ?? config.interface,
       }))
     );
-    const names = closed.map(({ name }) => name);
+    const before = this.#unguarded;
+    this.#unguarded = new Map();
     try {
       this.#table.set(guarded);
-      this.#unguarded.clear();
     } catch (error) {
       const text = `Cannot set accept: false: ${(error as Error).message}`;
-      const fresh = names.filter((name) => this.#unguarded.get(name) !== text);
-      for (const name of names) this.#unguarded.set(name, text);
-      for (const name of fresh) this.#trouble(name, text);
+      this.#unguarded = new Map(closed.map(({ name }) => [name, text]));
     }
+    for (const [name, text] of this.#unguarded) if (before.get(name) !== text) this.#trouble(name, text);
+    for (const name of before.keys()) if (!this.#unguarded.has(name)) this.#changed(name);
   }
 
   /** Tells control of what is always there, where that changed. */
@@ -259,15 +278,16 @@ export class Belongings {
   addressRefused(owner: string, placement: Placement, error: string): void {
     let refused = this.#refused.get(owner);
     if (refused === undefined) this.#refused.set(owner, refused = new Map());
-    const key = placementKey(placement.ifindex, placement.text, placement.prefix);
+    const key = keyOf(placement);
     if (refused.get(key) === error) return;
     refused.set(key, error);
     this.#trouble(owner, error);
   }
 
   /** The kernel took an address that it had refused before. */
-  addressSettled(owner: string, { ifindex, text, prefix, interface: device }: Placement): void {
-    if (this.#refused.get(owner)?.delete(placementKey(ifindex, text, prefix)) !== true) return;
+  addressSettled(owner: string, placement: Placement): void {
+    if (this.#refused.get(owner)?.delete(keyOf(placement)) !== true) return;
+    const { text, prefix, interface: device } = placement;
     this.#event(owner, "repair", `${text}/${prefix} is on ${device} now`);
   }
 

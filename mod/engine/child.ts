@@ -23,13 +23,13 @@ const MAX_BACKOFF = 10e9;
 /** A control process that lived this long is started again without delay. */
 const STABLE_LIFE = 10e9;
 
-/** A control process that was started before the engine had its final form (see `bootstrap.ts`). */
+/** A control process that was started before the engine had its final form (see mod/launch/main.ts). */
 export interface StartedControl {
   readonly fd: number;
   readonly pid: number;
 }
 
-/** Starts `appliance control` on a new socket pair; our end is blocking so far. `resume` as in `EngineOptions`. */
+/** Starts `appliance control` on a new socket pair; our end is blocking so far. `resume` as in `LaunchOptions`. */
 export function startControl(configPath: string, resume: boolean = false): StartedControl {
   const [ours, theirs] = socketPair();
   try {

@@ -25,8 +25,7 @@ export interface Sight {
   readonly link: (name: string) => WatchedLink;
   /** What is known of anything else that it tracks. */
   readonly tracked: (track: TrackConfig) => Tracked;
-  /** Whether an address is one of ours, and so no source of advertisements. */
-  /** Whether an address of this interface is a virtual one of ours. */
+  /** Whether an address of this interface is a virtual one of ours, and so no source of advertisements. */
   readonly isVirtual: (address: Uint8Array, name: string) => boolean;
 }
 

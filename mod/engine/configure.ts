@@ -115,7 +115,7 @@ function applyDifference(
   }
   // Before anything can make them take part.
   heldBack.keep(held, now);
-  if (started.length > 0 || running.size !== byIdentity.size) routers.keepHeartbeat(wanted.runtimeDir);
+  routers.keepHeartbeat(wanted.runtimeDir, started.length === 0 && running.size === byIdentity.size);
   routers.guard();
   routers.vmacs.sync(now);
   routers.effects.removeLeftovers(started);

@@ -9,15 +9,10 @@ export type MonotonicNs = number;
 /** A span of time in nanoseconds. */
 export type Ns = number;
 
-/** Something with a deadline. `position` belongs to the queue. */
+/** Something with a deadline. `position` belongs to the queue; -1 = it is in none. */
 export interface Deadline {
   due: MonotonicNs;
   position: number;
-}
-
-/** A new deadline that is in no queue. */
-export function deadline(): Deadline {
-  return { due: Infinity, position: -1 };
 }
 
 /** A binary heap in which each entry knows its place, so that moving a deadline needs no search. */

@@ -254,6 +254,8 @@ export class VirtualRouters {
     this.#addresses.rename(instance.name, name);
     this.#belongings.rename(instance.name, name);
     instance.state = { ...instance.state, config: { ...instance.config, name } };
+    // Of one that is called so nobody has been told what it has counted.
+    instance.counters.retell();
   }
 
   /** Gives a running virtual router another config of the same identity. */
@@ -276,6 +278,7 @@ export class VirtualRouters {
   /** As {@link release}, and for good: the instance is gone once its addresses are. */
   leave(instance: Instance, reason: string, now: MonotonicNs, limit: number = Infinity): void {
     instance.leaving = true;
+    this.#belongings.leave(instance.name);
     this.release(instance, reason, now, limit);
   }
 
@@ -305,9 +308,9 @@ export class VirtualRouters {
     this.#belongings.guard(this.#instances.map(({ config }) => config));
   }
 
-  /** Begins to leave signs of life for the routers that are there now. */
-  keepHeartbeat(runtimeDir: string): void {
-    this.#signs.begin(runtimeDir, this.#instances);
+  /** Leaves signs of life for the routers that are there now; `same` = they are the same as before. */
+  keepHeartbeat(runtimeDir: string, same: boolean): void {
+    this.#signs.begin(runtimeDir, this.#instances, same);
   }
 
   /** Opens and closes sockets as interfaces and instances come and go. */

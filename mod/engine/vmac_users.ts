@@ -72,7 +72,7 @@ export class VmacUsers {
       if (text === undefined) continue;
       instance.counters.repaired++;
       this.#host.outbox.event({ kind: "repair", subject: instance.name, text });
-      if (holdsAddresses(instance)) this.#host.renewed(instance, now);
+      if (holdsAddresses(instance) && !instance.leaving) this.#host.renewed(instance, now);
     }
     this.#mended.clear();
     this.restIdle(instances);

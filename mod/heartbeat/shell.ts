@@ -5,7 +5,7 @@
  */
 import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { mapFile, viewOf } from "../../lib/libc/mod.ts";
+import { mapFile, unmapFile, viewOf } from "../../lib/libc/mod.ts";
 import { decodeHeartbeat, encodeHeartbeat, encodeSign, heartbeatSize } from "./layout.ts";
 import type { Heartbeat, Sign } from "./model.ts";
 
@@ -29,7 +29,9 @@ export function readHeartbeat(runtimeDir: string): Heartbeat | null {
 
 /** Writes signs of life, each by a store into shared memory. */
 export class HeartbeatWriter {
-  readonly #words: DataView;
+  readonly #bytes: Uint8Array;
+  /** Null = closed. */
+  #words: DataView | null;
 
   /** Begins a new heartbeat in place of the one before. Throws Error when the file cannot be made. */
   constructor(runtimeDir: string, signs: readonly Sign[]) {
@@ -40,11 +42,19 @@ export class HeartbeatWriter {
     const bytes = mapFile(fresh, heartbeatSize(signs.length));
     encodeHeartbeat(bytes, { bootId: bootId(), pid: process.pid, signs });
     renameSync(fresh, path);
+    this.#bytes = bytes;
     this.#words = viewOf(bytes);
   }
 
   /** Notes the state of the virtual router in a slot. */
   sign(slot: number, sign: Omit<Sign, "identity">): void {
-    encodeSign(this.#words, slot, sign);
+    if (this.#words !== null) encodeSign(this.#words, slot, sign);
+  }
+
+  /** Writes no more; the file stays. */
+  close(): void {
+    if (this.#words === null) return;
+    this.#words = null;
+    unmapFile(this.#bytes);
   }
 }

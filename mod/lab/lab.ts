@@ -11,7 +11,6 @@ import { type Child, type ChildPlan, ourselves, startChild } from "./child.ts";
 import { dismantle } from "./dismantle.ts";
 import type { LabNode, NodeFiles, Scenario, Stage, WebServer } from "./model.ts";
 import { decodeOutcome, type Outcome } from "./outage.ts";
-import { readPidFile } from "./process.ts";
 import { rerouteCommand } from "./reroute.ts";
 import { type LabState, ourOwnership, registerLab, saveState } from "./state.ts";
 import { planTopology, type Plug } from "./topology.ts";
@@ -152,11 +151,6 @@ export class Lab implements Stage {
 
   get webTitle(): string {
     return this.web.kind === "nginx" ? "nginx" : "the web server";
-  }
-
-  /** Whether a node's web server listens. */
-  webListens(name: string): boolean {
-    return readPidFile(this.files(name).webPid) === this.#webs.get(name)?.pid;
   }
 
   /** Starts the client, which asks for the virtual address from now on. */

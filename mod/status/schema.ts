@@ -225,6 +225,5 @@ export type ServiceEntry = z.infer<typeof serviceSchema>;
 export type BalanceEntry = z.infer<typeof balanceSchema>;
 export type EventDocument = z.infer<typeof eventSchema>;
 export type ExplainDocument = z.infer<typeof explainSchema>;
-export type HealthDocument = z.infer<typeof healthSchema>;
 export type ActionDocument = z.infer<typeof actionSchema>;
 export type ErrorDocument = z.infer<typeof errorSchema>;

@@ -33,10 +33,10 @@ import {
   MessageBatch,
   openSocket,
   sendTo,
+  setBufferSize,
   setIntOption,
   setOption,
   SO_PRIORITY,
-  SO_RCVBUFFORCE,
   SOCK_DGRAM,
   SOCK_RAW,
   sockaddrIn,
@@ -156,7 +156,7 @@ function openReceiveSocket(family: Family, protocol: number, ifindex: number, na
   try {
     if (protocol === IPPROTO_AH) attachFilter(fd, VRRP_IN_AH, doing);
     bindToDevice(fd, name);
-    setIntOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER, doing);
+    setBufferSize(fd, "receive", RECEIVE_BUFFER);
     if (family === "ipv4") {
       setIntOption(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0, doing);
       const membership = ipMreqn(VRRP_IPV4_GROUP, ifindex);

@@ -194,8 +194,13 @@ function onConfigure(state: VrrpState, config: VrrpConfig, now: MonotonicNs): Vr
   if (state.phase !== "master" || result.state.phase !== "master") return result;
   const due = sameInterval ? result.state.due : Math.min(result.state.due, now + own);
   const effects: VrrpEffect[] = [...result.effects, { type: "own-addresses" }];
-  if (!sameAddresses) effects.push({ type: "announce" });
+  if (announcedBy(config) !== announcedBy(before)) effects.push({ type: "announce" });
   return { state: { ...result.state, due }, effects };
+}
+
+/** What a config has announced, and how, as text: where that changes, announcing begins anew. */
+function announcedBy({ addresses, extra, announce }: VrrpConfig): string {
+  return JSON.stringify([addresses, extra, announce]);
 }
 
 /** Applies a change of conditions or config: the effective priority, the running timer, and the phase. */

@@ -186,6 +186,31 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     act(daemon, "resume", "other");
     await daemon.waitState("shop", "master", 2000);
     await daemon.waitState("other", "master", 2000);
+    // What it has counted is told under the new name, too.
+    const announced = async (name: string) =>
+      (await daemon.instance(name) as unknown as { announced: number }).announced;
+    await waitFor(async () => await announced("shop") > 0, { timeoutMs: 1500, what: "its counters" });
+    const before = await announced("shop");
+    daemon.writeConfig(yamlOf({ vrrp: { mall: { ...web(150), vrid: 77 }, other } }));
+    act(daemon, "reload");
+    await waitFor(async () => await announced("mall") >= before, {
+      timeoutMs: 1500,
+      what: "its counters under the new name",
+      explain: async () => JSON.stringify(await daemon.instance("mall")),
+    });
+  }, 20_000);
+
+  test("what a restart goes on with moves along with the runtime directory", async () => {
+    const slow = webYaml(150, { advert_interval: "500ms" });
+    const daemon = await start(slow);
+    await daemon.waitState("web", "master", 4000);
+    const moved = `${daemon.runtimeDir}-moved`;
+    const yaml = `${slow}runtime_dir: ${moved}\napi: { socket: ${daemon.socketPath} }\n`;
+    daemon.writeConfig(yaml);
+    act(daemon, "reload");
+    await daemon.killHard();
+    const next = await start(yaml, `a${runs}`);
+    expect((await next.waitState("web", "master", 2000)).reason).toStartWith("resumed as master after");
   }, 20_000);
 
   test("a state that cannot be understood holds everything back, and says so", async () => {
@@ -201,6 +226,30 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     act(second, "maintenance", "off");
     await second.waitState("web", "master", 2000);
   }, 20_000);
+
+  test("a file system with room for a part of it keeps what was there before", () => {
+    const script = `
+      import { readdirSync } from "node:fs";
+      import { readHeld, writeHeld } from ${
+      JSON.stringify(join(import.meta.dirname, "../../mod/control/held.ts"))
+    };
+      const directory = process.argv.at(-1);
+      const released = Array.from({ length: 1000 }, (_, index) => "instance-" + index);
+      writeHeld(directory, { maintenance: false, released: ["web"] });
+      try {
+        writeHeld(directory, { maintenance: false, released });
+      } catch (error) {
+        console.log(error.message);
+      }
+      console.log(readHeld(directory).held.released.join(), readdirSync(directory).join());`;
+    const small = 'mount -t tmpfs -o size=8k none "$0" && exec "$@" "$0"';
+    const { stdout, stderr } = a.exec(
+      ["unshare", "-m", "sh", "-c", small, lab.directory, process.execPath, "-e", script],
+    );
+    expect(`${stdout}${stderr}`).toBe(
+      `Cannot write ${lab.directory}/held.json: no space left on device\nweb held.json\n`,
+    );
+  });
 
   test("where it cannot be kept it is done all the same, and said", async () => {
     const daemon = await start(webYaml(150));

@@ -248,6 +248,56 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
     expect(empty(a)).toBe(true);
   }, 15_000);
 
+  test(
+    "they go with an instance that was called otherwise, or is about to leave, when an interface came meanwhile",
+    async () => {
+      const daemon = await master(a, webYaml(150, FOLLOWING));
+      const gone = () =>
+        waitFor(() => empty(a) && !a.has(VIP) && !a.has(EXTRA), {
+          // Until a successor would have come; the lease is longer.
+          timeoutMs: 2500,
+          what: "all to be gone",
+          explain: () => daemon.log,
+        });
+      const comes = () =>
+        a.ip("link add late0 type veth peer name late1", "link set late0 up", "link del late0");
+      daemon.writeConfig(yamlOf({ vrrp: { shop: web(150, FOLLOWING) } }));
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      expect(daemon.command("release", "shop").code).toBe(0);
+      await gone();
+      expect(daemon.command("resume", "shop").code).toBe(0);
+      await daemon.waitState("shop", "master", 3000);
+      daemon.writeConfig(
+        yamlOf({
+          vrrp: {
+            lan: { ...web(150), interface: "eth1", addresses: ["10.1.0.201/24"], extra: ["10.1.0.200/24"] },
+          },
+        }),
+      );
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      await gone();
+
+      // What belongs to somebody else from then on stays with him.
+      await daemon.waitState("lan", "master", 3000);
+      const always = { addresses: ["10.1.0.200/24 dev eth1"] };
+      daemon.writeConfig(yamlOf({ static: always, vrrp: { web: web(150) } }));
+      expect(daemon.command("reload").code).toBe(0);
+      comes();
+      await waitFor(() => !a.has("10.1.0.201"), { timeoutMs: 2500, what: "the one that leaves to be gone" });
+      expect(a.has("10.1.0.200")).toBe(true);
+      const lan = { ...web(150), vrid: 61, addresses: ["10.1.0.200/32"] };
+      daemon.writeConfig(yamlOf({ vrrp: { web: web(150), lan } }));
+      expect(daemon.command("reload").code).toBe(0);
+      await daemon.waitState("lan", "master", 3000);
+      expect(daemon.events().filter(({ text }) => text.includes("left behind by an earlier run"))).toEqual(
+        [],
+      );
+    },
+    20_000,
+  );
+
   test("what someone removes is put back, and counted", async () => {
     const daemon = await master(
       a,
@@ -373,6 +423,20 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
         timeoutMs: 1500,
         what: "to be healthy",
         explain: async () => JSON.stringify(await problems(daemon)),
+      });
+      // An address that is refused, too, and is a problem no more when it is not wanted any more.
+      a.exec(["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/late0/disable_ipv6"]);
+      daemon.writeConfig(webYaml(150, { extra: [{ address: "2001:db8:77::1/64", dev: "late0" }] }));
+      expect(daemon.command("reload").code).toBe(0);
+      await waitFor(
+        async () => (await problems(daemon)).join().includes("Cannot set 2001:db8:77::1/64 on late0"),
+        { timeoutMs: 1000, what: "the problem" },
+      );
+      daemon.writeConfig(webYaml(150));
+      expect(daemon.command("reload").code).toBe(0);
+      await waitFor(async () => (await daemon.status()).healthy, {
+        timeoutMs: 1000,
+        what: "the problem's end",
       });
       expect((await daemon.instance("web")).transitions).toBe(transitions);
       a.ip("link del late0");

@@ -1,5 +1,7 @@
 /** What instances track beyond probes: each other, default routes, and links whose changes have to last. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   type Appliance,
   createLab,
@@ -107,6 +109,33 @@ describeLab("what instances track", [], () => {
     await daemon.waitState("web", "fault", 1000);
     expect(a.has(VIP)).toBe(false);
   }, 15_000);
+
+  test(
+    "a probe that was removed while it was down, and is well when it is added again, ends no mastership",
+    async () => {
+      const path = join(lab.directory, "down");
+      const watched = yamlOf({
+        probes: { down: { type: "file", path, expect: "absent", interval: "100ms" } },
+        vrrp: { web: web(150, { track: [{ probe: "down" }] }) },
+      });
+      const daemon = await a.startAppliance(watched);
+      await daemon.waitState("web", "master", 3000);
+      writeFileSync(path, "");
+      await daemon.waitState("web", "fault", 2000);
+      daemon.writeConfig(webYaml(150));
+      expect(daemon.command("reload").code).toBe(0);
+      const { transitions } = await daemon.waitState("web", "master", 2000);
+      rmSync(path);
+      daemon.writeConfig(watched);
+      expect(daemon.command("reload").code).toBe(0);
+      await waitFor(async () => (await daemon.status()).probes[0]?.state === "up", {
+        timeoutMs: 2000,
+        what: "the probe's first result",
+      });
+      expect(await daemon.instance("web")).toMatchObject({ state: "master", transitions });
+    },
+    15_000,
+  );
 
   test("another instance in fault, or not master", async () => {
     const lan = { ...web(100), interface: "eth1", vrid: 52, addresses: ["10.1.0.100/24"] };

@@ -1,5 +1,6 @@
 /** Tunnels whose packets are moved by a process of ours: two ends in two namespaces, and what passes between them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import {
   AF_INET,
   alloc,
@@ -34,6 +35,7 @@ import {
   type Lab,
   type LabNode,
   must,
+  pause,
   run,
   type Running,
   waitFor,
@@ -380,6 +382,24 @@ describeLab("tunnels in user space", ["tcpdump", "tshark"], () => {
     await waitFor(() => bound.state, { timeoutMs: 10_000, what: "a state" });
     expect(bound.state!.reason).toBe("Cannot bind tunnel tun1 to eth9: no such device");
   }, 20_000);
+
+  test(
+    "a far end that refuses its packets costs no processor time: the error is taken from either socket",
+    async () => {
+      const end = await startEnd(a, "gre", { pmtudisc: false }).up("10.1.1.1/24");
+      const ticks = () => {
+        const [user, system] = readFileSync(`/proc/${end.process.pid}/stat`, "utf8").split(" ").slice(13, 15);
+        return Number(user) + Number(system);
+      };
+      // Nobody at the far end knows protocol 47: it says so by ICMP.
+      await answersPing(a.namespace, "10.1.1.2");
+      const before = ticks();
+      await pause(SILENCE_MS);
+      // Of 40 that a process can have in that time.
+      expect(ticks() - before).toBeLessThan(15);
+    },
+    20_000,
+  );
 
   test("follows the path's MTU", async () => {
     await startBoth("gre");

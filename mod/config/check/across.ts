@@ -8,43 +8,33 @@ import type { RawConfig } from "../schema.ts";
 import type { RawVip } from "../schema/address.ts";
 import type { RawInstance } from "../schema/vrrp.ts";
 import { deviceOf, familiesOf, identityOf } from "./address.ts";
-import { isWritten, lineOf } from "./context.ts";
+import { lineOf } from "./context.ts";
 import type { Check } from "./context.ts";
 
-interface Taken {
-  readonly name: string;
-  readonly peers: ReadonlySet<string>;
-}
-
-function peersOf(instance: RawInstance): Set<string> {
-  return new Set(instance.peers?.flatMap((peer) => peer === undefined ? [] : [peer.text]));
-}
-
-/** Two instances may share a VRID on an interface only when each talks to peers of its own. */
+/**
+ * A packet tells whom it is for by interface, IP version and VRID alone: so do we, also where each instance talks to peers
+ * of its own.
+ */
 function checkVrids(check: Check, instances: readonly (readonly [string, RawInstance])[]): void {
-  const taken = new Map<string, Taken[]>();
+  const taken = new Map<string, string>();
   for (const [name, instance] of instances) {
     if (instance.interface === undefined || instance.vrid === undefined) continue;
-    if (instance.peers === undefined && isWritten(check, ["vrrp", name, "peers"])) continue;
     const families = familiesOf(instance);
     const keys = (families.length === 0 ? ["ipv4"] : families).map((family) =>
       `${instance.interface} ${instance.vrid} ${family}`
     );
-    const peers = peersOf(instance);
-    const clash = keys.flatMap((key) => taken.get(key) ?? []).find((other) =>
-      peers.size === 0 || other.peers.size === 0 || !peers.isDisjointFrom(other.peers)
-    );
-    if (clash !== undefined) {
-      const line = lineOf(check, ["vrrp", clash.name, "vrid"]);
+    const other = keys.map((key) => taken.get(key)).find((owner) => owner !== undefined);
+    if (other !== undefined) {
+      const line = lineOf(check, ["vrrp", other, "vrid"]);
       const what =
-        `is ${instance.vrid}, which \`${clash.name}\` (line ${line}) has on ${instance.interface} already`;
+        `is ${instance.vrid}, which \`${other}\` (line ${line}) has on ${instance.interface} already`;
       check.report({
         path: ["vrrp", name, "vrid"],
         what,
         instead: "write a number that is free on the segment",
       });
     }
-    for (const key of keys) taken.set(key, [...taken.get(key) ?? [], { name, peers }]);
+    for (const key of keys) if (!taken.has(key)) taken.set(key, name);
   }
 }
 

@@ -70,14 +70,13 @@ function checkVmac(check: Check, path: Path, instance: RawInstance, raw: RawConf
   }
 }
 
-/** Checks all virtual MAC addresses, and that each has an interface and a number of its own. */
+/** Checks all virtual MAC addresses, and that each has an interface of its own. (Its number is of the VRID.) */
 export function checkVmacs(check: Check, raw: RawConfig): void {
   const instances = Object.entries(raw.vrrp ?? {}).flatMap(([name, instance]) =>
     instance === undefined ? [] : [[name, instance] as const]
   );
   const bases = new Map(instances.map(([name, instance]) => [instance.interface, name]));
   const names = new Map<string, string>();
-  const macs = new Map<string, string>();
   for (const [owner, instance] of instances) {
     const path = ["vrrp", owner];
     checkVmac(check, path, instance, raw);
@@ -104,18 +103,6 @@ export function checkVmacs(check: Check, raw: RawConfig): void {
         const instead = `name it: vmac: { ${key}: ${name}b }`;
         report(`needs the interface name ${name}, which \`${other}\` (line ${line}) has already`, instead);
       } else names.set(name, owner);
-    }
-    for (const family of familiesOf(instance)) {
-      const mac = `${instance.interface} ${instance.vrid} ${family}`;
-      const other = macs.get(mac);
-      if (other === undefined || instance.interface === undefined || instance.vrid === undefined) {
-        macs.set(mac, owner);
-        continue;
-      }
-      const line = lineOf(check, ["vrrp", other, "vmac"]);
-      const what =
-        `is one that \`${other}\` (line ${line}) has on ${instance.interface} already: VRID ${instance.vrid}`;
-      check.report({ path: [...path, "vmac"], what, instead: "give it another vrid", at: "key" });
     }
   }
 }

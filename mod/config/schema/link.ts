@@ -25,6 +25,3 @@ export const links = z.optional(
     propertyNames: { maxLength: 15, pattern: "^[^/:\\s]+$" },
   }),
 );
-
-/** Delays as they were read, in milliseconds; what was wrong or absent is undefined. */
-export type RawDebounce = z.infer<typeof debounce>;

@@ -307,5 +307,3 @@ export const staticSection = mapping(
 /** What was read; what was wrong or absent is undefined. */
 export type RawRoute = z.infer<typeof route>;
 export type RawRule = z.infer<typeof rule>;
-export type RawNextHop = z.infer<typeof nexthop>;
-export type RawStatic = z.infer<typeof staticSection>;

@@ -31,6 +31,3 @@ export const vmac = shorthand(
     readBoolean(short, (what) => fail(what, "write true, false or a mapping")) ? {} : undefined,
   z.optional(full),
 );
-
-/** As it was read; undefined = no virtual MAC address. */
-export type RawVmac = z.infer<typeof full>;

@@ -85,6 +85,15 @@ export function adoptDevice(settings: UserTunnelSettings, fd: number): TunnelDev
   }
 }
 
+/** In a container without root outside this is forbidden, and the kernel's own 500 packets have to do. */
+function enlargeQueue(name: string): void {
+  try {
+    setInterfaceQueue(name, QUEUE_PACKETS);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno !== EPERM) throw error;
+  }
+}
+
 /** Makes the device, set up but without a carrier. Throws an Error whose message is a sentence for the operator. */
 export function openDevice(settings: UserTunnelSettings): TunnelDevice {
   const { name } = settings;
@@ -94,7 +103,7 @@ export function openDevice(settings: UserTunnelSettings): TunnelDevice {
     fd = openTun(name, tap ? "tap" : "tun");
     setTunCarrier(fd, false);
     if (tap) setInterfaceMac(name, stableMac(settings));
-    setInterfaceQueue(name, QUEUE_PACKETS);
+    enlargeQueue(name);
     if (settings.mtu !== null) setInterfaceMtu(name, settings.mtu);
     setInterfaceUp(name);
     return { fd, tap, mtu: interfaceMtu(name) };

@@ -7,8 +7,6 @@
 import {
   EAGAIN,
   EBADFD,
-  EINTR,
-  errnoText,
   MessageBatch,
   sendBytes,
   sendTo,
@@ -53,7 +51,6 @@ export class Inbound {
   readonly #answersKeepalives: boolean;
   readonly #gre: GreEnd;
   readonly #counters: Counters;
-  #trouble: string | null = null;
 
   constructor(settings: UserTunnelSettings, gre: GreEnd, counters: Counters) {
     this.#tap = isTap(settings);
@@ -67,13 +64,6 @@ export class Inbound {
     for (let slot = 0; slot < BATCH; slot++) this.#batch.place(slot, PACKET_AT, SLOT - PACKET_AT);
   }
 
-  /** What ICMP told of our packets since the last call ("no route to host"); null = nothing. */
-  takeTrouble(): string | null {
-    const trouble = this.#trouble;
-    this.#trouble = null;
-    return trouble;
-  }
-
   /** Moves one batch, at most. */
   pump(device: TunnelDevice, underlay: Underlay): Progress {
     for (let errors = 0; errors < MAX_ERRORS; errors++) {
@@ -84,8 +74,8 @@ export class Inbound {
         }
         return count === BATCH ? "more" : "drained";
       }
+      // Anything else is what ICMP told of our packets, and taken with that.
       if (count === -EAGAIN) break;
-      if (count !== -EINTR) this.#trouble = errnoText(-count);
     }
     return "drained";
   }

@@ -41,6 +41,7 @@ import {
   overflows,
   pathMtu,
   socketsOf,
+  takeError,
   type Underlay,
 } from "./underlay.ts";
 import { type GreEnd, greEnd } from "./wire.ts";
@@ -137,9 +138,9 @@ class UserTunnel {
           this.#countDown();
         } else if (this.#underlay !== null) {
           if (this.#waiting && !this.#pumpOut()) return this.#gone();
-          if (fd === this.#underlay?.fd && this.#inbound.pump(this.#device, this.#underlay) === "gone") {
-            return this.#gone();
-          }
+          if (fd === this.#underlay.fd) {
+            if (this.#inbound.pump(this.#device, this.#underlay) === "gone") return this.#gone();
+          } else if (fd === this.#underlay.unfragmentedFd) takeError(fd);
         }
       }
     }

@@ -32,11 +32,9 @@ import {
   openSocket,
   readOption,
   receive,
+  setBufferSize,
   setIntOption,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SO_SNDBUF,
-  SO_SNDBUFFORCE,
+  SO_ERROR,
   SOCK_RAW,
   sockaddrIn,
   sockaddrIn6,
@@ -101,14 +99,6 @@ function sockaddr(address: Uint8Array, settings: UserTunnelSettings): Uint8Array
   return sockaddrIn6(address, 0, scope);
 }
 
-function setBuffer(fd: number, force: number, plain: number, size: number): void {
-  try {
-    setIntOption(fd, SOL_SOCKET, force, size, "size a buffer");
-  } catch {
-    setIntOption(fd, SOL_SOCKET, plain, size, "size a buffer");
-  }
-}
-
 /** Lets nothing pass. */
 const NOTHING: readonly FilterInstruction[] = [[BPF.RETURN, 0, 0, 0]];
 
@@ -168,8 +158,8 @@ function openConnected(
   const doing = `set up the GRE socket of ${settings.name}`;
   const discover = dontFragment ? PMTUDISC_DO : PMTUDISC_DONT;
   try {
-    setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, BUFFER);
-    setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, BUFFER);
+    setBufferSize(fd, "send", BUFFER);
+    setBufferSize(fd, "receive", BUFFER);
     if (ends.six) {
       setIntOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, discover, doing);
       setIntOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1, doing);
@@ -218,7 +208,7 @@ export function openUnderlay(settings: UserTunnelSettings): Underlay {
     const strayFd = openBound(settings, ends);
     open.push(strayFd);
     filterOthers(strayFd, ends.remote);
-    setBuffer(strayFd, SO_RCVBUFFORCE, SO_RCVBUF, STRAY_BUFFER);
+    setBufferSize(strayFd, "receive", STRAY_BUFFER);
     if (!ends.six) setIntOption(strayFd, IPPROTO_IP, IP_HDRINCL, 1, "send whole packets");
     return { fd, unfragmentedFd, strayFd, wholeFd: strayFd, remote: sockaddr(ends.remote, settings) };
   } catch (error) {
@@ -250,6 +240,14 @@ export function closeUnderlay(underlay: Underlay): void {
 export function checkUnderlay(underlay: Underlay, settings: UserTunnelSettings): string | null {
   const result = connectSocket(underlay.fd, underlay.remote);
   return result < 0 ? explain(new SyscallError("connect", -result, "reach the far end"), settings) : null;
+}
+
+/**
+ * Takes the error that ICMP has left on a socket that nothing is read from; until somebody does, it is ready for ever and
+ * whoever waits for it never sleeps.
+ */
+export function takeError(fd: number): void {
+  getIntOption(fd, SOL_SOCKET, SO_ERROR, "take the error of a GRE socket");
 }
 
 /** Bytes that an outer packet may have on the way to the far end, as known now. */

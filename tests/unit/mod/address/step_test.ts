@@ -63,6 +63,19 @@ describe("own", () => {
     expect(told(drop(second.state, "web").effects)).toEqual(["remove 10.9.0.1"]);
   });
 
+  test("an IPv6 address is one whatever its prefix, as the kernel has it: another prefix takes its place", () => {
+    const [wide, narrow] = [64, 128].map((prefix) => placement("2001:db8::1", { prefix }));
+    const first = own(NO_ADDRESSES, "web", [narrow!], NOW);
+    const second = own(first.state, "lan", [wide!], NOW);
+    expect(second.effects).toEqual([
+      { type: "remove", placements: [narrow!] },
+      { type: "put", placements: [wide!] },
+    ]);
+    expect(drop(second.state, "web").effects).toEqual([]);
+    const gone = placementKey(2, "2001:db8::1", 128);
+    expect(nextDue(lost(second.state, gone, NOW))).toBe(NOW);
+  });
+
   test("an address that moves to another instance stays in the kernel all the time", () => {
     const first = own(NO_ADDRESSES, "web", [A], NOW);
     const taken = own(first.state, "lan", [A], NOW);

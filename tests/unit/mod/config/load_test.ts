@@ -354,8 +354,8 @@ vrrp:
 `);
   expect(vrrp.map(({ name, unit, group, family, source }) => ({ name, unit, group, family, source })))
     .toEqual([
-      { name: "web", unit: "web", group: "web", family: "ipv4", source: null },
-      { name: "web:ipv6", unit: "web", group: "web", family: "ipv6", source: "fe80::5" },
+      { name: "web", unit: "web", group: "@web", family: "ipv4", source: null },
+      { name: "web:ipv6", unit: "web", group: "@web", family: "ipv6", source: "fe80::5" },
     ]);
   expect(vrrp.map(({ addresses }) => addresses.map(({ address, prefix }) => `${address}/${prefix}`))).toEqual(
     [
@@ -363,6 +363,21 @@ vrrp:
       ["2001:db8::1/64"],
     ],
   );
+});
+
+test("a group that is called like an instance of both families has nothing to do with it", () => {
+  const { vrrp } = good(`
+vrrp:
+  web: { interface: eth0, vrid: 51, addresses: [10.0.0.1/24, "2001:db8::1/64"] }
+  lan: { interface: eth1, vrid: 51, addresses: [10.0.1.1/24] }
+  dmz: { interface: eth2, vrid: 51, addresses: [10.0.2.1/24] }
+groups:
+  web: { members: [lan, dmz] }
+`);
+  const [own, ipv6, ...members] = vrrp.map(({ group }) => group);
+  expect(own).toBe(ipv6!);
+  expect(members).toEqual(["web", "web"]);
+  expect(own).not.toBe("web");
 });
 
 test("members of a group have its name and what it tracks", () => {

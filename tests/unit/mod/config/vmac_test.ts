@@ -105,14 +105,6 @@ describe("mistakes", () => {
       web("    vmac: { name: a, §name6: a }\n", "", "10.0.0.1/24, fe80::1/64"),
       "needs the interface name a, which `web` (line 6) has already",
     ],
-    [
-      "the same virtual MAC twice",
-      web(
-        "    vmac: true\n    peers: [10.0.0.8]\n",
-        `${OTHER.replace("52", "51")}    peers: [10.0.0.9]\n    §vmac: { name: a }\n`,
-      ),
-      "is one that `web` (line 6) has on eth0 already: VRID 51",
-    ],
   ])("%s", (_, marked, text) => {
     const { ok, lines, marks, at } = told(marked);
     expect(ok).toBe(false);

@@ -212,3 +212,13 @@ test("the end tells the effective priority of instances, and 0 of groups, as kee
     "any GROUP site STOP 0",
   ]);
 });
+
+test("an instance without commands runs none, whatever it is called", () => {
+  const notices = begin({
+    ...wanted([{ name: "constructor", group: "valueOf" }]),
+    notify: {},
+    groupNotify: {},
+  });
+  notices.transition("constructor", "master", 150);
+  expect(news()).toEqual([]);
+});

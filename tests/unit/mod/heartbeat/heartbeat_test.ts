@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeHeartbeat, encodeHeartbeat, heartbeatSize } from "../../../../mod/heartbeat/layout.ts";
@@ -54,8 +54,17 @@ test("another process reads the signs while they are written", () => {
   });
 });
 
-test("a later heartbeat takes the place of a longer one", () => {
+test("a later heartbeat takes the place of a longer one, whose memory is given back", () => {
+  const mapped = () => readFileSync("/proc/self/maps", "utf8").split(`${dir}/heartbeat`).length - 1;
+  const before = mapped();
+  const sign = { identity: "eth0 ipv4 51 v3", master: true, spokeAt: 0, ahSequence: 0, silenceNs: 3e9 };
+  const longer = new HeartbeatWriter(dir, [sign]);
   new HeartbeatWriter(dir, []);
+  expect(mapped()).toBe(before + 2);
+  longer.close();
+  longer.close();
+  longer.sign(0, sign);
+  expect(mapped()).toBe(before + 1);
   expect(readHeartbeat(dir)?.signs).toEqual([]);
 });
 

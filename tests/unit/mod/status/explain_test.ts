@@ -161,7 +161,7 @@ describe("explain() of an instance with addresses of both families", () => {
 
   test("speaks in the operator's names", () => {
     const why = "interface eth0 has no IPv6 link-local address";
-    const shared = `group web: web:ipv6: ${why}`;
+    const shared = `group @web: web:ipv6: ${why}`;
     const text = web(
       { state: "fault", reason: shared, faults: [shared] },
       { state: "fault", reason: why, faults: [why] },

@@ -33,7 +33,7 @@ describe("UnitEvents", () => {
       move("web", "backup", "master", "no advertisement heard for 3.61 s"),
       move("web:ipv6", "backup", "master", "no advertisement heard for 3.62 s"),
       move("web:ipv6", "master", "backup", "fe80::3 has a higher priority"),
-      move("web", "master", "backup", "group web: web:ipv6 is backup (fe80::3 has a higher priority)"),
+      move("web", "master", "backup", "group @web: web:ipv6 is backup (fe80::3 has a higher priority)"),
     ])).toEqual([
       "web: init → backup: started",
       "web: backup → master: no advertisement heard for 3.62 s",
@@ -49,7 +49,7 @@ describe("UnitEvents", () => {
       }
     }
     const why = "interface eth0 has no IPv6 link-local address";
-    expect(events.take(move("web", "master", "fault", `group web: web:ipv6: ${why}`))).toEqual({
+    expect(events.take(move("web", "master", "fault", `group @web: web:ipv6: ${why}`))).toEqual({
       atMs: NOW,
       kind: "transition",
       subject: "web",

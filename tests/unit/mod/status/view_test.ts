@@ -193,7 +193,7 @@ describe("viewStatus() of an instance with addresses of both families", () => {
   test("tells a fault of one once, without the names that the engine has for them", () => {
     const store = pairStore();
     const why = "interface eth0 has no IPv6 link-local address";
-    const shared = `group web: web:ipv6: ${why}`;
+    const shared = `group @web: web:ipv6: ${why}`;
     store.apply({
       type: "instance",
       instance: instance({ state: "fault", reason: shared, faults: [shared], sinceMs: NOW - 1000 }),
@@ -239,7 +239,7 @@ describe("viewStatus() of an instance with addresses of both families", () => {
     const why = "10.1.1.3 has a higher priority (200; 150)";
     store.apply({
       type: "instance",
-      instance: instance({ reason: `group web: web:ipv6 is backup (${why})` }),
+      instance: instance({ reason: `group @web: web:ipv6 is backup (${why})` }),
     });
     expect(webOf(store).reason).toBe(why);
   });
@@ -307,10 +307,10 @@ describe("viewStatus() of sync groups", () => {
 });
 
 test("viewEvent() has a number, an ISO time and always a detail", () => {
-  expect(viewEvent({ id: 4, atMs: NOW, kind: "late", subject: null, text: "x" })).toEqual({
+  expect(viewEvent({ id: 4, atMs: NOW, kind: "control", subject: null, text: "x" })).toEqual({
     id: 4,
     at: "2026-11-20T03:05:00.000Z",
-    kind: "late",
+    kind: "control",
     subject: null,
     text: "x",
     detail: {},

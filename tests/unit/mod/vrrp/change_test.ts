@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../../lib/packet/mod.ts";
 import { instanceReport } from "../../../../mod/vrrp/view.ts";
+import { config } from "../../../router_config.ts";
 import { HIGHER, LOWER, MS, Rig, S, vip } from "./rig.ts";
 
 const weight = (value: number) => ({ adjustments: [{ source: "probe:nginx", weight: value }] });
@@ -126,6 +127,15 @@ describe("configure", () => {
   test("as master: other addresses are announced", () => {
     const rig = Rig.master();
     rig.configure({ addresses: [vip("10.9.0.100"), vip("10.9.0.101")] });
+    expect(rig.told).toEqual(["own-addresses", "announce"]);
+  });
+
+  test.each([
+    ["addresses beside them", { extra: [vip("10.9.0.200")] }],
+    ["times of announcements", { announce: { ...config().announce, refreshMs: 10_000 } }],
+  ])("as master: other %s make it announce anew", (_, change) => {
+    const rig = Rig.master();
+    rig.configure(change);
     expect(rig.told).toEqual(["own-addresses", "announce"]);
   });
 

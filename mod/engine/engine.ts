@@ -22,7 +22,7 @@ import {
 } from "../../lib/libc/mod.ts";
 import type { NetlinkListener } from "../../lib/netlink/mod.ts";
 import { collectGarbage } from "../../lib/runtime/mod.ts";
-import type { Command, EngineFigures, InstanceCounters } from "../bus/messages.ts";
+import type { Command, EngineFigures } from "../bus/messages.ts";
 import { EXIT_HANDED_ON } from "../bus/supervised.ts";
 import { drainLinks, listenLinks } from "../link/shell.ts";
 import type { ControlProcess } from "./child.ts";
@@ -377,15 +377,7 @@ export class Engine {
     this.#deadlines.set(this.#countersTimer, now + COUNTERS_PERIOD);
     this.#control.watch();
     if (!this.#control.listens) return;
-    const counters: Record<string, Partial<InstanceCounters>> = {};
-    let any = false;
-    for (const instance of this.#routers.instances) {
-      const changes = instance.leaving ? null : instance.counters.changes();
-      if (changes === null) continue;
-      counters[instance.name] = changes;
-      any = true;
-    }
-    if (any) this.#outbox.send({ type: "counters", counters });
+    this.#routers.tellCounters();
     const engine: EngineFigures = {
       controlRestarts: this.#control.restarts,
       realtime: this.#realtime !== null,

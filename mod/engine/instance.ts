@@ -4,7 +4,7 @@
  * @module
  */
 import { formatAddress, parseAddress } from "../../lib/packet/mod.ts";
-import type { DropReason } from "../bus/messages.ts";
+import type { DropReason, InstanceCounters } from "../bus/messages.ts";
 import type { Placement } from "../address/model.ts";
 import type { Announcer, Target } from "../announce/model.ts";
 import type { Member } from "../group/model.ts";
@@ -87,6 +87,18 @@ export class Instance {
   forgetTemplate(): void {
     this.#template = null;
   }
+}
+
+/** By name, the counters of these instances that changed since they were told last; null when none did. */
+export function changedCounters(
+  instances: Iterable<Instance>,
+): Record<string, Partial<InstanceCounters>> | null {
+  let changed: Record<string, Partial<InstanceCounters>> | null = null;
+  for (const { name, counters, leaving } of instances) {
+    const changes = leaving ? null : counters.changes();
+    if (changes !== null) (changed ??= {})[name] = changes;
+  }
+  return changed;
 }
 
 /** What its group needs to know of an instance. */

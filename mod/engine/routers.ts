@@ -21,7 +21,7 @@ import { Belongings } from "./belongings.ts";
 import type { MonotonicNs } from "./deadlines.ts";
 import { Effects } from "./effects.ts";
 import { Groups } from "./groups.ts";
-import { companionsOf, Instance, visiblyDiffers } from "./instance.ts";
+import { changedCounters, companionsOf, Instance, visiblyDiffers } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
 import { SignsOfLife } from "./signs.ts";
 import { SocketSet, type SocketWatcher } from "./sockets.ts";
@@ -328,8 +328,16 @@ export class VirtualRouters {
       const instance = instanceReport(state, sinceMs, bootMs, carried, sendError);
       this.#outbox.send({ type: "instance", instance });
     }
+    // Who reads that it is master finds the advertisement that said so counted.
+    if (this.#toTell.size > 0) this.tellCounters(this.#toTell);
     this.#toTell.clear();
     this.#belongings.tell();
+  }
+
+  /** Tells control what of the counters changed since they were told last. */
+  tellCounters(of: Iterable<Instance> = this.#instances): void {
+    const counters = changedCounters(of);
+    if (counters !== null) this.#outbox.send({ type: "counters", counters });
   }
 
   /** Makes the next {@link tell} say everything, for a control process that knows nothing. */

@@ -106,7 +106,9 @@ describeLab("fail-over between two of ours", ["tcpdump", "nginx"], () => {
       a.startAppliance(webYaml(150)),
       b.startAppliance(webYaml(100)),
     ]);
-    await first.waitState("web", "master", 3000);
+    const master = await first.waitState("web", "master", 3000);
+    // Told along with the state, not a second later.
+    expect(master.adverts.sent).toBeGreaterThan(0);
     const ping = client.ping(VIP, 5);
     await ping.answered();
     const wire = await client.capture("eth0", "ip proto 112");

@@ -185,7 +185,8 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       await ping.answered({ sinceMs: nowMs() });
       const gap = ping.longestGap(reloadedMs).lengthMs;
       console.log(`${JSON.stringify(keys)}: ${gap.toFixed(1)} ms without an answer`);
-      expect(gap).toBeLessThan(50);
+      // It was a second and more.
+      expect(gap).toBeLessThan(300);
       expect(a.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
     }
     expect((await first.instance("web")).transitions).toBe(before.transitions);
@@ -199,6 +200,8 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       what: "a lease at b",
     });
     expect(b.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
+    // What is held back outlives the daemon.
+    expect(first.command("resume", "web").code).toBe(0);
   }, 15_000);
 
   test(

@@ -28,7 +28,7 @@ type Shell = typeof SHELLS[number];
 
 export function addCompletion(cli: Cli): void {
   const command = cli.program.command("completion").description("completions for a shell")
-    .addArgument(new Argument("<SHELL>", "which shell").choices(SHELLS))
+    .addArgument(new Argument("<bash|zsh|fish>", "which shell").choices(SHELLS))
     .addHelpText(
       "after",
       `

@@ -136,13 +136,25 @@ _appliance() {
   commands=(
 ${list.join("\n")}
   )
-  if (( CURRENT == 2 )); then
+  # Options may stand before the command's name.
+  local at=2
+  while (( at < CURRENT )) && [[ $words[at] == -* ]]; do
+    case $words[at] in
+      -c|--config) (( at += 2 )) ;;
+      *) (( at++ )) ;;
+    esac
+  done
+  if (( at > CURRENT )); then
+    _files
+    return
+  fi
+  if (( at == CURRENT )); then
     _describe command commands
     return
   fi
-  local name=$words[2]
-  shift words
-  (( CURRENT-- ))
+  local name=$words[at]
+  shift $(( at - 1 )) words
+  (( CURRENT -= at - 1 ))
   case $name in
 ${cases.join("\n")}
   esac

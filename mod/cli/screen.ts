@@ -27,11 +27,18 @@ const MOST_RESUMED = 3;
  * The screen, with a line feed at its end.
  *
  * @param options What a command takes to reach this daemon: ` -c FILE`.
+ * @param rows Lines of a terminal that shows no more than the beginning: what is wrong stands there if all does not fit.
  */
-export function statusScreen(status: StatusDocument, style: TableStyle, options = ""): string {
+export function statusScreen(
+  status: StatusDocument,
+  style: TableStyle,
+  options = "",
+  rows: number | null = null,
+): string {
   const ago = (iso: string | undefined) =>
     iso === undefined ? "" : `${ageText(Math.max(0, Date.parse(status.time) - Date.parse(iso)))} ago`;
-  const blocks: string[][] = [[headline(status, style)]];
+  const head = [[headline(status, style)]];
+  const blocks: string[][] = [];
   if (status.instances.length > 0) blocks.push(instanceTable(status.instances, ago, style));
   if (status.groups.length > 0) {
     blocks.push(table(
@@ -89,16 +96,24 @@ export function statusScreen(status: StatusDocument, style: TableStyle, options 
       style,
     ));
   }
+  const troubles: string[][] = [];
   const warnings = warningsOf(status);
   if (warnings.length > 0) {
-    blocks.push(
+    troubles.push(
       warnings.flatMap((text) =>
         marked("! ", text, style.columns).map((line) => coloured(line, "yellow", style.colours))
       ),
     );
   }
   const cures = curesOf(status, options);
-  if (cures.length > 0) blocks.push(cureLines(cures, style));
+  if (cures.length > 0) troubles.push(cureLines(cures, style));
+  const whole = asText([...head, ...blocks, ...troubles]);
+  return rows === null || whole.split("\n").length <= rows
+    ? whole
+    : asText([...head, ...troubles, ...blocks]);
+}
+
+function asText(blocks: readonly string[][]): string {
   return blocks.map((lines) => lines.join("\n")).join("\n\n") + "\n";
 }
 

@@ -27,7 +27,7 @@ export function addWatch(cli: Cli): void {
     const json = options.json ?? false;
     const show: Show = json
       ? (status) => `${JSON.stringify(status)}\n`
-      : (status) => statusScreen(status, cli.out, daemonArguments(options));
+      : (status) => statusScreen(status, cli.out, daemonArguments(options), cli.out.rows);
     return await watch(cli.out, socket, first, show, json);
   });
 }

@@ -71,6 +71,16 @@ describe("a narrow screen", () => {
   });
 });
 
+test("a terminal that is too short shows what is wrong first", () => {
+  const status = viewStatus(filledStore().snapshot());
+  const whole = statusScreen(status, STYLE);
+  const rows = whole.split("\n").length;
+  expect(statusScreen(status, STYLE, "", rows)).toBe(whole);
+  const [head, troubles, cures, table] = statusScreen(status, STYLE, "", rows - 1).split("\n\n");
+  expect([head, table]).toEqual(whole.split("\n\n").slice(0, 2));
+  expect([troubles, cures]).toEqual(whole.trimEnd().split("\n\n").slice(-2));
+});
+
 describe("a screen says what to type", () => {
   const last = (overrides: Parameters<typeof instance>[0], options?: string) => {
     const store = filledStore();

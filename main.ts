@@ -5,7 +5,7 @@
  * @module
  */
 import { fstatSync } from "node:fs";
-import { inputText, programArguments } from "./lib/runtime/mod.ts";
+import { inputText, nameProcess, programArguments } from "./lib/runtime/mod.ts";
 
 const argv = programArguments();
 const handOver = process.env.APPLIANCE_ENGINE;
@@ -41,4 +41,5 @@ async function run(): Promise<number> {
   });
 }
 
+nameProcess("appliance");
 process.exit(await run());

@@ -25,7 +25,7 @@ interface Rule {
 const PURE = /^mod\/[^/]+\/(model|step|diff|view)\.ts$/;
 /** Libraries without I/O or state. */
 const PURE_LIB = /^lib\/(packet|compare)\//;
-const ENGINE_SIDE = /^mod\/(vrrp|group|address|announce|link|track|engine)\//;
+const ENGINE_SIDE = /^mod\/(vrrp|group|address|announce|link|track|route|accept|vmac|heartbeat|engine)\//;
 /** Features that both processes may know: plain data. */
 const SHARED = /^mod\/(bus\/|(vrrp|address|route|tunnel|probe)\/config\.ts|vrrp\/timers\.ts)/;
 
@@ -77,7 +77,7 @@ const RULES: readonly Rule[] = [
     why: "features meet only in bus, engine, control and launch",
   },
   {
-    files: /^mod\/(status|probe|notify|cli|config|tunnel)\//,
+    files: /^mod\/(status|probe|notify|cli|config|tunnel|doctor|lab)\//,
     forbidden: ({ target, typeOnly, file }) =>
       !typeOnly && target.startsWith("mod/engine/") && !/^mod\/cli\/(run|main)\.ts$/.test(file),
     why: "what is not real-time does not know the engine",

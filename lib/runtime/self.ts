@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accessSync, constants, realpathSync } from "node:fs";
+import { accessSync, constants, realpathSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
 
@@ -53,6 +53,18 @@ export function programAt(path: string): string {
     return path;
   } catch {
     return SELF_PATH;
+  }
+}
+
+/**
+ * Gives this process a name in lists of processes, where one that was executed by {@link SELF_PATH} is called `exe`:
+ * `pgrep` and `top` would not find it.
+ */
+export function nameProcess(name: string): void {
+  try {
+    writeFileSync("/proc/self/comm", name);
+  } catch {
+    // It is called something else then.
   }
 }
 

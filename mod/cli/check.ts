@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Config, Problem } from "../config/model.ts";
+import type { Config, NamedInterface, Problem } from "../config/model.ts";
 import { addCommand, type Cli, handle, jsonOption, printJson } from "./cli.ts";
 import { readConfigFile } from "./client.ts";
 import { EXIT } from "./failure.ts";
@@ -34,7 +34,11 @@ async function check({ out }: Cli, { config, json }: Options): Promise<number> {
   const { formatProblem, loadConfig } = await import("../config/load.ts");
   const result = loadConfig(text, file);
   const problems = result.ok
-    ? [...result.warnings, ...await machineWarnings(result.config, text, file)]
+    ? [
+      ...result.warnings,
+      ...await absenceWarnings(result),
+      ...await machineWarnings(result.config, text, file),
+    ]
     : result.problems;
   if (json) {
     printJson(out, {
@@ -48,6 +52,23 @@ async function check({ out }: Cli, { config, json }: Options): Promise<number> {
     if (result.ok) out.write(`${file}: ok\n${summary(result.config).map((line) => `  ${line}\n`).join("")}`);
   }
   return result.ok ? EXIT.GOOD : EXIT.USAGE;
+}
+
+/** Interfaces that are not there: they are waited for at the start, and a reload that newly names one is refused. */
+async function absenceWarnings(
+  loaded: { readonly config: Config; readonly interfaces: readonly NamedInterface[] },
+): Promise<Problem[]> {
+  const { absentInterfaces } = await import("../control/load.ts");
+  try {
+    return absentInterfaces(loaded).map((problem) => ({
+      ...problem,
+      severity: "warning",
+      what: `on this machine, ${problem.what}`,
+    }));
+  } catch {
+    // Where the kernel cannot be asked nothing is known of this machine.
+    return [];
+  }
 }
 
 /** Something that stands in the way on this machine, and where in the file it is told. */

@@ -51,6 +51,13 @@ export async function socketOf(options: DaemonOptions): Promise<string> {
   );
 }
 
+/** What another command takes to reach the same daemon: ` -c FILE`, or nothing. */
+export function daemonArguments({ config, socket }: DaemonOptions): string {
+  const word = (text: string) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return (config === DEFAULT_CONFIG_PATH ? "" : ` -c ${word(config)}`) +
+    (socket === undefined ? "" : ` --socket ${word(socket)}`);
+}
+
 /** What is wrong with the text of a config file, a line each. */
 export async function problemsOf(text: string, file: string): Promise<readonly string[]> {
   const { formatProblem, loadConfig } = await import("../config/load.ts");

@@ -28,7 +28,7 @@ type Shell = typeof SHELLS[number];
 
 export function addCompletion(cli: Cli): void {
   const command = cli.program.command("completion").description("completions for a shell")
-    .addArgument(new Argument("<SHELL>", "which shell").choices(SHELLS))
+    .addArgument(new Argument("<bash|zsh|fish>", "which shell").choices(SHELLS))
     .addHelpText(
       "after",
       `
@@ -136,13 +136,25 @@ _appliance() {
   commands=(
 ${list.join("\n")}
   )
-  if (( CURRENT == 2 )); then
+  # Options may stand before the command's name.
+  local at=2
+  while (( at < CURRENT )) && [[ $words[at] == -* ]]; do
+    case $words[at] in
+      -c|--config) (( at += 2 )) ;;
+      *) (( at++ )) ;;
+    esac
+  done
+  if (( at > CURRENT )); then
+    _files
+    return
+  fi
+  if (( at == CURRENT )); then
     _describe command commands
     return
   fi
-  local name=$words[2]
-  shift words
-  (( CURRENT-- ))
+  local name=$words[at]
+  shift $(( at - 1 )) words
+  (( CURRENT -= at - 1 ))
   case $name in
 ${cases.join("\n")}
   esac

@@ -11,6 +11,7 @@ import { addClientCommand, type Cli, handle, jsonOption, printJson } from "./cli
 import { readConfigFile } from "./client.ts";
 import { EXIT } from "./failure.ts";
 import { type Colour, coloured, type Output, plain } from "./output.ts";
+import { wrap } from "./table.ts";
 
 interface Options {
   readonly config: string;
@@ -185,19 +186,6 @@ function areaLines(area: Area, { findings, unchecked }: Diagnosis, out: Output):
   }
   if (lines.length === 0) lines.push(`${area.padEnd(AREA_WIDTH)}${coloured("ok", "green", colours)}`);
   return lines;
-}
-
-/** Text in lines of at most `width` columns. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of plain(text).split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }
 
 function verdict(diagnosis: Diagnosis, { colours }: Output): string {

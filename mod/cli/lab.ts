@@ -11,11 +11,17 @@ export function addLab(cli: Cli): void {
     "whole clusters in network namespaces on this machine",
   )
     .addArgument(
-      new Argument("<verb>", "show a fail-over, or leave a cluster standing").choices(["demo", "up", "down"]),
+      new Argument("<demo|up|down>", "show a fail-over, leave a cluster standing, or remove those that stand")
+        .choices(["demo", "up", "down"]),
     )
     .addOption(jsonOption())
     .option("--gre", "two servers in different subnets, joined by a GRE tunnel")
-    .option("--keep", "do not clean up at the end");
+    .option("--keep", "do not clean up at the end")
+    .addHelpText(
+      "after",
+      "\nTakes root. Touches nothing but network namespaces of its own; uses nginx where it is installed.\n\n" +
+        "Exit code: 0 good, 1 the lab could not be made or an address did not move in time",
+    );
   handle<Partial<Record<"json" | "gre" | "keep", boolean>>>(cli, command, async (options, verb) => {
     const { json = false, gre = false, keep = false } = options;
     const { runLab } = await cli.entries.lab();

@@ -5,7 +5,7 @@
  */
 import type { StatusDocument } from "../status/schema.ts";
 import { addClientCommand, type Cli, handle, jsonOption, printJson } from "./cli.ts";
-import { type DaemonOptions, getDocument, socketOf } from "./client.ts";
+import { daemonArguments, type DaemonOptions, getDocument, socketOf } from "./client.ts";
 import { EXIT } from "./failure.ts";
 import { statusScreen } from "./screen.ts";
 
@@ -16,7 +16,7 @@ export function addStatus(cli: Cli): void {
   handle<DaemonOptions & { readonly json?: boolean }>(cli, command, async (options) => {
     const status = await getDocument<StatusDocument>(await socketOf(options), "/status");
     if (options.json) printJson(cli.out, status);
-    else cli.out.write(statusScreen(status, cli.out));
+    else cli.out.write(statusScreen(status, cli.out, daemonArguments(options)));
     return statusExitCode(status);
   });
 }

@@ -49,3 +49,23 @@ export function table(
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
+
+/** Text in lines of at most `width` columns, cut between words. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of plain(text).split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** As {@link wrap}, after a mark that the first line begins with; no line is longer than the screen. */
+export function marked(mark: string, text: string, columns: number | null): string[] {
+  if (columns === null) return [mark + plain(text)];
+  const indent = " ".repeat(mark.length);
+  return wrap(text, columns - mark.length).map((line, i) => cut((i === 0 ? mark : indent) + line, columns));
+}

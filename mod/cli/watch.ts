@@ -5,7 +5,7 @@
  */
 import type { StatusDocument } from "../status/schema.ts";
 import { addClientCommand, type Cli, handle, jsonOption } from "./cli.ts";
-import { type DaemonOptions, getDocument, socketOf, streamEvents } from "./client.ts";
+import { daemonArguments, type DaemonOptions, getDocument, socketOf, streamEvents } from "./client.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { interruption } from "./interruption.ts";
 import type { Output } from "./output.ts";
@@ -24,11 +24,24 @@ export function addWatch(cli: Cli): void {
   handle<DaemonOptions & { readonly json?: boolean }>(cli, command, async (options) => {
     const socket = await socketOf(options);
     const first = await getDocument<StatusDocument>(socket, "/status");
-    return await watch(cli.out, socket, first, options.json ?? false);
+    const json = options.json ?? false;
+    const show: Show = json
+      ? (status) => `${JSON.stringify(status)}\n`
+      : (status) => statusScreen(status, cli.out, daemonArguments(options), cli.out.rows);
+    return await watch(cli.out, socket, first, show, json);
   });
 }
 
-async function watch(out: Output, socket: string, first: StatusDocument, json: boolean): Promise<number> {
+/** Makes the text that is printed of a status. */
+type Show = (status: StatusDocument) => string;
+
+async function watch(
+  out: Output,
+  socket: string,
+  first: StatusDocument,
+  show: Show,
+  json: boolean,
+): Promise<number> {
   const interrupted = interruption();
   const { signal } = interrupted;
   const bell = new Bell(signal);
@@ -36,14 +49,14 @@ async function watch(out: Output, socket: string, first: StatusDocument, json: b
   void ringOnEvents(socket, bell, signal);
   if (live) out.write(HIDE_CURSOR);
   try {
-    let frame = json ? `${JSON.stringify(first)}\n` : statusScreen(first, out);
+    let frame = show(first);
     while (true) {
       out.write(live ? asFrame(frame, out.rows) : json ? frame : `${frame}\n`);
       if (out.closed) break;
       // Only a terminal wants to be redrawn when nothing happened.
       await bell.wait(live ? PERIOD : Infinity);
       if (signal.aborted) break;
-      frame = await draw(out, socket, json);
+      frame = await draw(out, socket, show);
     }
   } finally {
     interrupted.abort();
@@ -52,10 +65,9 @@ async function watch(out: Output, socket: string, first: StatusDocument, json: b
   return EXIT.GOOD;
 }
 
-async function draw(out: Output, socket: string, json: boolean): Promise<string> {
+async function draw(out: Output, socket: string, show: Show): Promise<string> {
   try {
-    const status = await getDocument<StatusDocument>(socket, "/status");
-    return json ? `${JSON.stringify(status)}\n` : statusScreen(status, out);
+    return show(await getDocument<StatusDocument>(socket, "/status"));
   } catch (thrown) {
     if (!out.isTerminal || !(thrown instanceof Failure)) throw thrown;
     return `${thrown.message}\n`;

@@ -95,9 +95,35 @@ const KEEPALIVED_WORDS: Readonly<Record<string, string>> = {
   script: "command",
   brd: "broadcast",
   use_vmac: "vmac",
+  vmac_xmit_base: "vmac",
+  group: "members",
 };
 
-const GARP = /^garp_(master|interval)/;
+/** keepalived's words that stand elsewhere here: the mapping, where that is what is missing. */
+const KEEPALIVED_PLACES: readonly (readonly [words: RegExp, place: string])[] = [
+  [/^garp_(master|interval)/, "announce"],
+  [/^auth_(type|pass)$/, "auth"],
+  [/^(vrrp_)?track_(script|process|file)$/, "probes"],
+];
+
+/** keepalived's words that have no like here, or not where they stand: what to do. */
+const KEEPALIVED_ADVICE: Readonly<Record<string, string>> = {
+  state: "remove it: priorities decide who is master",
+  weight: "write it where the probe is tracked: track: [{ probe: NAME, weight: -60 }]",
+  global_defs: "remove it: its router_id is `node` here",
+  vrrp_version: "write `version` in each instance",
+  vrrp_strict: "remove it: there is no strict mode",
+  strict_mode: "remove it: there is no strict mode",
+  native_ipv6: "remove it: the addresses tell the IP version",
+  nopreempt: "write `preempt: false` in each instance",
+  script_user: "write `user` in each exec probe",
+  enable_script_security: "remove it",
+  include: "remove it: a config is one file",
+  smtp_alert: "remove it: there is no mail, but `notify` runs commands",
+  notification_email: "remove it: there is no mail, but `notify` runs commands",
+  smtp_server: "remove it: there is no mail, but `notify` runs commands",
+  notify_fifo: "remove it: `notify` runs commands",
+};
 
 /**
  * What to write for a key that does not exist here. `guess` is the known key that was probably meant, `seen` as much of
@@ -113,12 +139,12 @@ export function unknownKey(
   if (glued !== undefined) {
     return { guess: glued, seen: `${glued}:…`, instead: "write a blank after the colon" };
   }
-  // keepalived has no mapping around what it says of announcements.
   const words = [
     ...(Object.hasOwn(KEEPALIVED_WORDS, name) ? [KEEPALIVED_WORDS[name]!] : []),
-    GARP.test(name) ? "announce" : "",
+    ...KEEPALIVED_PLACES.flatMap(([words, place]) => words.test(name) ? [place] : []),
   ];
   const guess = words.find((word) => known.includes(word)) ?? nearest(name, known);
   if (guess !== null) return { guess, seen: name, instead: `did you mean \`${guess}\`?` };
+  if (Object.hasOwn(KEEPALIVED_ADVICE, name)) return { guess, seen: name, instead: KEEPALIVED_ADVICE[name]! };
   return { guess, seen: null, instead: shown.length === 0 ? "remove it" : `known here: ${shown.join(", ")}` };
 }

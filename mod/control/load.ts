@@ -7,7 +7,13 @@ import { readFileSync } from "node:fs";
 import { listLinks, NETLINK_ROUTE, NetlinkConnection } from "../../lib/netlink/mod.ts";
 import { BRIEF, runForOutput, SELF_PATH, selfCommand } from "../../lib/runtime/mod.ts";
 import { readFailure } from "../config/files.ts";
-import { formatProblem, type Loaded, type NamedInterface } from "../config/model.ts";
+import {
+  type Config,
+  formatProblem,
+  type Loaded,
+  type NamedInterface,
+  type Problem,
+} from "../config/model.ts";
 import { nearest } from "../config/names.ts";
 
 /** The largest files take a second; whatever takes longer hangs, and must not hold up later reloads for ever. */
@@ -51,9 +57,17 @@ function existingInterfaces(): string[] {
  * that ran before may just be away for a moment and is waited for.
  */
 export function missingInterfaces(
-  { interfaces, config }: Extract<Loaded, { ok: true }>,
+  loaded: Extract<Loaded, { ok: true }>,
   before: readonly NamedInterface[],
 ): string[] {
+  return absentInterfaces(loaded, before).map(formatProblem);
+}
+
+/** Where a file names an interface that this machine does not have, and that was not named before. */
+export function absentInterfaces(
+  { interfaces, config }: { readonly interfaces: readonly NamedInterface[]; readonly config: Config },
+  before: readonly NamedInterface[] = [],
+): Problem[] {
   // Those that the daemon makes itself come with the file.
   const made = [
     ...config.tunnels.map(({ name }) => name),
@@ -64,6 +78,6 @@ export function missingInterfaces(
   return interfaces.filter(({ name }) => !known.has(name)).map(({ name, ...place }) => {
     const close = nearest(name, existing);
     const instead = close === null ? `this machine has ${existing.join(", ")}` : `did you mean ${close}?`;
-    return formatProblem({ ...place, what: `interface ${name} does not exist`, instead });
+    return { severity: "error", ...place, what: `interface ${name} does not exist`, instead };
   });
 }

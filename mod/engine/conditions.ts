@@ -76,9 +76,12 @@ export function conditionsOf(config: VrrpConfig, sight: Sight): Conditions {
       case "weight":
         adjustments.push({ source: name, weight: effect.weight });
         break;
-      case "fault":
-        faults.push(known.error === null ? `${name} ${describe(known.value)}` : `${name}: ${known.error}`);
+      case "fault": {
+        const fault = faultText(track.kind, name, known);
+        // The interface that VRRP runs on may be tracked as well.
+        if (!faults.includes(fault)) faults.push(fault);
         break;
+      }
       case "waiting":
         waiting.push(`the first result of ${name}`);
         settled = false;
@@ -89,6 +92,12 @@ export function conditionsOf(config: VrrpConfig, sight: Sight): Conditions {
     }
   }
   return { source, faults, waiting, adjustments, settled, deaf: isFalling(own) };
+}
+
+/** What is wrong with something that is tracked. What is wrong with an interface names it. */
+function faultText(kind: TrackConfig["kind"], name: string, { value, error }: Tracked): string {
+  if (error === null) return `${name} ${describe(value)}`;
+  return kind === "interface" ? error : `${name}: ${error}`;
 }
 
 /** What to do where the only address of the interface is configured as a virtual one. */

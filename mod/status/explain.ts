@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DropReason } from "../bus/messages.ts";
 import type {
   ExplainDocument,
   GroupEntry,
@@ -13,6 +14,24 @@ import type {
   TunnelEntry,
 } from "./schema.ts";
 import { ageText, familyText, intervalText, listText, momentText, sourceText } from "./words.ts";
+
+/** Why a packet is ignored, and what to do about it. */
+const CAUSES: Readonly<Record<DropReason, string>> = {
+  truncated: "damaged, or no VRRP at all",
+  length: "damaged, or no VRRP at all",
+  type: "damaged, or no VRRP at all",
+  count: "damaged, or no VRRP at all",
+  version: "the sender speaks the other version of VRRP; set `version` alike",
+  checksum: "damaged, or a checksum of no known form",
+  ttl: "a TTL other than 255, so it was routed or forged; name `peers` where a router is between",
+  vrid: "another virtual router",
+  auth: "another type, another password, or an old number; set `auth` alike on every router",
+  interval: "the sender advertises at another interval; set `advert_interval` alike",
+  mode: "multicast where `peers` are configured, or the other way round; configure both alike",
+  peer: "the sender is not in `peers`; add it, or find out who it is",
+  own: "it bears our own source address; give each router an address of its own",
+  owner: "the sender has priority 255, as this router has; only one can own the addresses",
+};
 
 /** Explains one instance, or all of them and their groups. Empty when there is none of that name. */
 export function explain(status: StatusDocument, name: string | null = null): ExplainDocument {
@@ -270,7 +289,7 @@ function warnings(instance: InstanceEntry): string[] {
   }
   if (split_brain_with !== null) {
     const why = send_error === null
-      ? ", so the routers do not hear each other or differ in their config"
+      ? ", so the routers do not hear each other or differ in their config (`appliance doctor` looks which)"
       : "";
     sentences.push(`Two routers are master: ${split_brain_with} advertises too${why}.`);
   }
@@ -280,11 +299,10 @@ function warnings(instance: InstanceEntry): string[] {
   if (problems.length > 0) {
     sentences.push(`Not all is well with what it holds as master: ${problems.join("; ")}.`);
   }
-  const dropped = Object.entries(adverts.dropped).filter(([, count]) => count > 0);
-  if (dropped.length > 0) {
-    sentences.push(
-      `Packets were ignored: ${listText(dropped.map(([reason, count]) => `${count} (${reason})`))}.`,
-    );
+  for (const [reason, count] of Object.entries(adverts.dropped)) {
+    if (count === 0) continue;
+    const packets = count === 1 ? "1 packet was" : `${count} packets were`;
+    sentences.push(`${packets} ignored (${reason}): ${CAUSES[reason as DropReason]}.`);
   }
   if (adverts.address_mismatch > 0) {
     sentences.push(

@@ -105,7 +105,7 @@ const probeSchema = z.object({
   last_change_reason: z.optional(textOrNull),
 });
 
-const tunnelSchema = z.object({
+const tunnelSchema = z.strictObject({
   name: text,
   type: text,
   local: textOrNull,
@@ -114,10 +114,30 @@ const tunnelSchema = z.object({
   since: z.optional(isoTime),
   latency_ms: z.optional(numberOrNull),
   error: z.optional(textOrNull),
+  /** The one key of both directions; null when there is none, or one for each. */
+  key: z.optional(numberOrNull),
+  ikey: z.optional(numberOrNull),
+  okey: z.optional(numberOrNull),
+  /** 0 = that of the packet inside. */
+  ttl: z.optional(z.number()),
+  /** Bytes; null while there is no interface. */
+  mtu: z.optional(numberOrNull),
+  /** Who moves the packets; null while there is no interface. */
+  datapath: z.optional(z.nullable(z.enum(["kernel", "user"]))),
+  addresses: z.optional(z.array(text)),
   /** Times that something of it was put back after someone else had changed it. */
   repairs: z.optional(count),
+  last_repair: z.optional(textOrNull),
+  last_change_reason: z.optional(textOrNull),
   /** Questions to its far end and their answers; null where nobody asks. */
-  keepalive: z.optional(z.nullable(z.object({ sent: count, received: count }))),
+  keepalive: z.optional(z.nullable(z.strictObject({
+    methods: z.optional(z.array(text)),
+    target: z.optional(textOrNull),
+    interval_ms: z.optional(z.number()),
+    retries: z.optional(count),
+    sent: count,
+    received: count,
+  }))),
 });
 
 const serviceSchema = z.object({

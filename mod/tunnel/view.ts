@@ -27,12 +27,12 @@ export interface TunnelView {
   readonly mtu: number | null;
   /** Who moves the packets; null while there is no interface. */
   readonly datapath: "kernel" | "user" | null;
-  readonly addresses: readonly string[];
+  readonly addresses: string[];
   readonly repairs: number;
   readonly last_repair: string | null;
   readonly last_change_reason: string | null;
   readonly keepalive: {
-    readonly methods: readonly KeepaliveMethod[];
+    readonly methods: KeepaliveMethod[];
     readonly target: string | null;
     readonly interval_ms: number;
     readonly retries: number;
@@ -64,7 +64,7 @@ export function viewTunnel({ config, state }: TunnelSnapshot): TunnelView {
     last_repair: state.lastRepair,
     last_change_reason: state.lastChangeReason,
     keepalive: keepalive === null ? null : {
-      methods: keepalive.methods,
+      methods: [...keepalive.methods],
       target: keepalive.target,
       interval_ms: keepalive.intervalMs,
       retries: keepalive.retries,

@@ -1,6 +1,6 @@
 /** Killed and hung processes of ours: what goes on, what comes back, what lets go. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   describeLab,
@@ -37,6 +37,10 @@ describeLab("crashes", ["tcpdump"], () => {
     const wire = await client.capture("eth0", "ip proto 112");
     await waitFor(() => wire.adverts().length > 2, { timeoutMs: 2000, what: "adverts" });
     const killed = first.controlPid!;
+    // What operators look for.
+    for (const pid of [first.enginePid, killed]) {
+      expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("appliance\n");
+    }
     const killedMs = nowMs();
     killAll([killed]);
     await waitFor(() => first.controlPid !== null && first.controlPid !== killed, {

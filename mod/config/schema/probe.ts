@@ -237,7 +237,8 @@ const types = {
   }, PROBE_REQUIRED.tcp),
   process: mapping(
     "A process lives. Give one of name, pid_file, cmdline. By name and cmdline only processes in the daemon's own network " +
-      "namespace are seen; one elsewhere, as in a container, is found by its pid_file.",
+      "namespace are seen; one elsewhere, as in a container, is found by its pid_file. A daemon that is not root cannot " +
+      "tell where processes of others are, and counts them all.",
     {
       type: kind("process"),
       name: text("Its name, or the base name of its executable or script.", { type: "string" }),
@@ -258,7 +259,8 @@ const types = {
     command: command("Program and arguments."),
     user: scalar(
       {
-        description: "User that runs it, or user:group. Default: the daemon's own.",
+        description:
+          "User that runs it, or user:group; only a daemon that is root can be another. Default: the daemon's own.",
         type: ["string", "integer"],
       },
       (value, fail): { readonly user: string; readonly group: string | null } => {

@@ -10,7 +10,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { basename } from "node:path";
 import { childEnvironment } from "../../../lib/runtime/environment.ts";
-import { reasonOf } from "../../../lib/runtime/reason.ts";
+import { codeOf, reasonOf } from "../../../lib/runtime/reason.ts";
 import { credentialsOf } from "../../../lib/users/mod.ts";
 import type { ExecProbe } from "../model.ts";
 import { type Check, failure, type Outcome, runWithin } from "./check.ts";
@@ -53,6 +53,15 @@ function outcomeOf(name: string, code: number | null, signal: string | null, las
   return failure(`${name} ${how}${lastLine === "" ? "" : `: ${lastLine}`}`);
 }
 
+/** Why a command could not be started. */
+export function startTrouble(program: string, user: string | null, thrown: unknown): string {
+  // A daemon that is an ordinary user, as that of the systemd unit, can be nobody else.
+  if (user !== null && codeOf(thrown) === "EPERM") {
+    return `cannot run ${program} as ${user}: the daemon is not root (run it as root, or remove \`user\`)`;
+  }
+  return `cannot run ${program}: ${reasonOf(thrown)}`;
+}
+
 /** Runs the command once per run, no shell between. */
 export function execCheck(config: ExecProbe): Check {
   const [program, ...args] = config.command;
@@ -93,7 +102,7 @@ export function execCheck(config: ExecProbe): Check {
         try {
           child = start();
         } catch (thrown) {
-          settle(failure(`cannot run ${program}: ${reasonOf(thrown)}`));
+          settle(failure(startTrouble(program, config.user, thrown)));
           return () => {};
         }
         const output = lastLineKeeper();
@@ -106,7 +115,7 @@ export function execCheck(config: ExecProbe): Check {
         let timer: ReturnType<typeof setTimeout> | undefined;
         child.on("error", (error) => {
           ended = true;
-          settle(failure(`cannot run ${program}: ${reasonOf(error)}`));
+          settle(failure(startTrouble(program, config.user, error)));
         });
         child.on("exit", (code, signalName) => {
           ended = true;

@@ -176,8 +176,17 @@ describe("check", () => {
 
   const GOOD = `node: edge-a
 vrrp:
-  web: { interface: eth0, vrid: 51, priority: 150, addresses: [10.9.0.100/24] }
+  web: { interface: lo, vrid: 51, priority: 150, addresses: [10.9.0.100/24] }
 `;
+
+  test("warns of an interface that this machine does not have, as a reload would refuse it", async () => {
+    const path = file(folder, "absent.yaml", GOOD.replace("interface: lo", "interface: lo.9"));
+    const { code, out } = await run(["check", path]);
+    expect(code).toBe(0);
+    expect(out).toStartWith(
+      `${path}:3:21: warning: on this machine, interface lo.9 does not exist (`,
+    );
+  });
 
   test("says ok and what the config makes of the node", async () => {
     const path = file(folder, "good.yaml", GOOD);
@@ -185,7 +194,7 @@ vrrp:
     expect(code).toBe(0);
     expect(out).toStartWith(`${path}: ok\n`);
     expect(out).toContain("node edge-a: 1 instance, 0 probes, API on /run/appliance/api.sock");
-    expect(out).toContain("instance web: eth0, VRID 51, VRRPv3, priority 150, 10.9.0.100/24");
+    expect(out).toContain("instance web: lo, VRID 51, VRRPv3, priority 150, 10.9.0.100/24");
     expect((await run(["check", path])).out).toBe(out);
     expect(JSON.parse((await run(["check", "--json", path])).out)).toMatchObject({
       file: path,
@@ -202,7 +211,7 @@ vrrp:
     expect(code).toBe(0);
     expect(out).toContain("node edge-a: 2 instances, 0 probes");
     expect(out.match(/^ {2}(instance|group) .*$/gm)).toEqual([
-      "  instance web: eth0, VRID 51, VRRPv3, priority 150, 10.9.0.100/24, fd00:9::100/64",
+      "  instance web: lo, VRID 51, VRRPv3, priority 150, 10.9.0.100/24, fd00:9::100/64",
       "  instance lan: eth1, VRID 52, VRRPv3, priority 100, 10.8.0.100/24",
       "  group site: web, lan",
     ]);
@@ -291,6 +300,22 @@ describe("completion", () => {
     expect(complete(`-c ${path} re`)).toBe("release resume reload");
     expect(complete(`--config=${path} maintenance o`)).toBe("on off");
     expect(complete(`-c ${path} events --fo`)).toBe("--follow");
+  });
+
+  test.skipIf(Bun.which("zsh") === null)("zsh finds the command behind options", async () => {
+    const { out } = await run(["completion", "zsh"]);
+    const path = file(folder, "_appliance", out.replace(/^_appliance "\$@"$/m, ""));
+    const complete = (words: string) => {
+      const script = "_describe() { echo commands; }; _files() { echo files; }; " +
+        `_arguments() { echo $words[1] $CURRENT; }; source ${path}; words=(appliance ${words}); CURRENT=$#words; ` +
+        "_appliance";
+      return Bun.spawnSync(["zsh", "-f", "-c", script]).stdout.toString().trim();
+    };
+    expect(complete("st")).toBe("commands");
+    expect(complete("-c x")).toBe("files");
+    expect(complete("-c x.yaml st")).toBe("commands");
+    expect(complete("-c x.yaml lab d")).toBe("lab 2");
+    expect(complete("events --fo")).toBe("events 2");
   });
 
   test("zsh and fish know the same commands", async () => {

@@ -71,6 +71,8 @@ nginx  nginx  down   0.8 ms   12 s ago  connection refused
 ! probe nginx is down: connection refused
 ! instance web ignored 2 (ttl) packets
 ! the control process was started anew 1 time
+
+do  appliance explain -c ${config}  # why, in sentences
 `);
   });
 

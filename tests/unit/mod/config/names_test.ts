@@ -27,9 +27,25 @@ test("keepalived's words lead to ours, and other keys are listed", () => {
   expect(unknownKey("virtual_router_id", ["vrid", "version"]).guess).toBe("vrid");
   expect(unknownKey("advert_int", ["advert_interval"]).guess).toBe("advert_interval");
   expect(unknownKey("auth_pass", ["type", "key"]).guess).toBe("key");
+  expect(unknownKey("auth_pass", ["interface", "auth"]).guess).toBe("auth");
+  expect(unknownKey("track_process", ["vrrp", "probes"]).guess).toBe("probes");
+  expect(unknownKey("track_process", ["interface", "track"]).guess).toBe("track");
   expect(unknownKey("constructor", ["vrid", "auth"])).toEqual({
     guess: null,
     seen: null,
     instead: "known here: vrid, auth",
   });
+});
+
+test("a word of keepalived that has no like here is answered with what to do", () => {
+  const known = ["interface", "vrid", "priority"];
+  expect(unknownKey("state", known)).toEqual({
+    guess: null,
+    seen: "state",
+    instead: "remove it: priorities decide who is master",
+  });
+  expect(unknownKey("weight", ["type", "command"]).instead).toStartWith(
+    "write it where the probe is tracked: ",
+  );
+  expect(unknownKey("statistics", known).instead).toBe("known here: interface, vrid, priority");
 });

@@ -21,6 +21,13 @@ function faults(part: Partial<VrrpConfig>): readonly string[] {
 describe("an interface that is not there", () => {
   test("is told", () => expect(faults({})).toEqual(["interface eth0 does not exist"]));
 
+  test("is told once where it is tracked as well", () => {
+    const track = ["eth0", "eth1"].map((
+      name,
+    ) => ({ kind: "interface", name, weight: null, reverse: false } as const));
+    expect(faults({ track })).toEqual(["interface eth0 does not exist", "interface eth1 does not exist"]);
+  });
+
   test("is about to come where it is a tunnel of ours", () => {
     expect(faults({ interface: "gretap1", onTunnel: true })).toEqual([
       "interface gretap1 does not exist yet",

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { startTrouble } from "../../../../mod/probe/checks/exec.ts";
 import { createCheck } from "../../../../mod/probe/checks/mod.ts";
 import type { ExecProbe, ProcessMatch } from "../../../../mod/probe/model.ts";
 import { common, errorOf, listen, lives, runOnce, temporaryFolder, until } from "./helpers.ts";
@@ -178,6 +179,14 @@ describe("exec", () => {
     expect(await errorOf(exec("id -g; exit 1", { user: "nobody", group: "0" })))
       .toBe("sh ended with exit code 1: 0");
     expect(await errorOf(exec("", { user: "no-such" }))).toBe("cannot run /bin/sh: no such user: no-such");
+  });
+
+  test("who is not root is told so where it should be somebody else", () => {
+    const denied = { code: "EPERM" };
+    expect(startTrouble("/bin/true", "nobody", denied)).toBe(
+      "cannot run /bin/true as nobody: the daemon is not root (run it as root, or remove `user`)",
+    );
+    expect(startTrouble("/bin/true", null, denied)).toBe("cannot run /bin/true: operation not permitted");
   });
 
   test("what is given time to end at the time-out is killed when the probe ends", async () => {

@@ -144,7 +144,8 @@ describe("/openapi.json", () => {
   });
 
   test("names every status that was seen in these tests' answers", async () => {
-    const { app } = newApp({ actions: {} });
+    const reload = () => Promise.reject(new Error("the engine is gone"));
+    const { app } = newApp({ actions: { reload, release: () => new Promise(() => {}) }, actionTimeoutMs: 5 });
     const { paths } = await (await app.request("/openapi.json")).json() as {
       paths: Record<string, Record<string, { responses: Json }>>;
     };
@@ -159,7 +160,9 @@ describe("/openapi.json", () => {
     await see("POST", "/release/nope", "/release/{instance}");
     await see("POST", "/resume/web", "/resume/{instance}");
     await see("POST", "/maintenance", "/maintenance", "nonsense");
-    expect(seen.map(([, , status]) => status)).toEqual([503, 400, 404, 404, 501, 400]);
+    await see("POST", "/reload");
+    await see("POST", "/release/web", "/release/{instance}");
+    expect(seen.map(([, , status]) => status)).toEqual([503, 400, 404, 404, 501, 400, 500, 504]);
     for (const [method, route, status] of seen) {
       expect(Object.keys(paths[route]![method]!.responses)).toContain(String(status));
     }

@@ -83,8 +83,13 @@ describe("explain()", () => {
     expect(sentences({ state: "master", splitBrainWith: "10.1.1.9" }).join(" "))
       .toContain("Two routers are master: 10.1.1.9 advertises too");
     const store = filledStore();
-    expect(explain(viewStatus(store.snapshot()), "web").instances[0]!.sentences)
-      .toContain("Packets were ignored: 2 (ttl).");
+    const dropped = { ...noDrops(), ttl: 2, version: 1 };
+    store.apply({ type: "counters", counters: { web: { received: 4, dropped } } });
+    expect(explain(viewStatus(store.snapshot()), "web").instances[0]!.sentences.slice(-2)).toEqual([
+      "1 packet was ignored (version): the sender speaks the other version of VRRP; set `version` alike.",
+      "2 packets were ignored (ttl): a TTL other than 255, so it was routed or forged; name `peers` where a router " +
+      "is between.",
+    ]);
   });
 
   test("says that nobody hears a master that cannot send, and is not well then", () => {

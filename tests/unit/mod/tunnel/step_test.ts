@@ -9,6 +9,7 @@ import {
   tickDue,
   type TunnelEvent,
 } from "../../../../mod/tunnel/step.ts";
+import { statusSchema } from "../../../../mod/status/schema.ts";
 import { trackedValue, viewTunnel } from "../../../../mod/tunnel/view.ts";
 import { ARP, LINK, tunnel } from "./helpers.ts";
 
@@ -215,4 +216,14 @@ test("the status document's entry, and what instances reckon with", () => {
     okey: 42,
   });
   expect(trackedValue({ state })).toBe("up");
+});
+
+test("openapi.json describes the whole entry, with a keepalive and without", () => {
+  for (const keepalive of [ARP, null]) {
+    const config = tunnel({ ikey: 42, okey: 42, keepalive });
+    for (const state of [run(config, []), run(config, [[0, SETTLED]])]) {
+      const entries = [viewTunnel({ config, state })];
+      expect(statusSchema.shape.tunnels.parse(entries)).toEqual(entries);
+    }
+  }
 });

@@ -3,7 +3,7 @@
 set -eu
 
 packages="keepalived:keepalived nginx:nginx tcpdump:tcpdump tshark:tshark ip:iproute2 frr:frr ipvsadm:ipvsadm
-nft:nftables linux:user-mode-linux modprobe:kmod openssl:openssl curl:curl"
+nft:nftables linux:user-mode-linux modprobe:kmod openssl:openssl curl:curl zsh:zsh"
 missing=""
 for pair in $packages; do
   command=${pair%%:*} package=${pair##*:}

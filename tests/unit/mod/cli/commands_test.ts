@@ -302,7 +302,7 @@ describe("completion", () => {
     expect(complete(`-c ${path} events --fo`)).toBe("--follow");
   });
 
-  test.skipIf(Bun.which("zsh") === null)("zsh finds the command behind options", async () => {
+  test.skipIf(Bun.which("zsh") === null)("zsh, where it is installed, finds the command behind options", async () => {
     const { out } = await run(["completion", "zsh"]);
     const path = file(folder, "_appliance", out.replace(/^_appliance "\$@"$/m, ""));
     const complete = (words: string) => {

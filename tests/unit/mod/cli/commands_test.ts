@@ -302,21 +302,24 @@ describe("completion", () => {
     expect(complete(`-c ${path} events --fo`)).toBe("--follow");
   });
 
-  test.skipIf(Bun.which("zsh") === null)("zsh, where it is installed, finds the command behind options", async () => {
-    const { out } = await run(["completion", "zsh"]);
-    const path = file(folder, "_appliance", out.replace(/^_appliance "\$@"$/m, ""));
-    const complete = (words: string) => {
-      const script = "_describe() { echo commands; }; _files() { echo files; }; " +
-        `_arguments() { echo $words[1] $CURRENT; }; source ${path}; words=(appliance ${words}); CURRENT=$#words; ` +
-        "_appliance";
-      return Bun.spawnSync(["zsh", "-f", "-c", script]).stdout.toString().trim();
-    };
-    expect(complete("st")).toBe("commands");
-    expect(complete("-c x")).toBe("files");
-    expect(complete("-c x.yaml st")).toBe("commands");
-    expect(complete("-c x.yaml lab d")).toBe("lab 2");
-    expect(complete("events --fo")).toBe("events 2");
-  });
+  test.skipIf(Bun.which("zsh") === null)(
+    "zsh, where it is installed, finds the command behind options",
+    async () => {
+      const { out } = await run(["completion", "zsh"]);
+      const path = file(folder, "_appliance", out.replace(/^_appliance "\$@"$/m, ""));
+      const complete = (words: string) => {
+        const script = "_describe() { echo commands; }; _files() { echo files; }; " +
+          `_arguments() { echo $words[1] $CURRENT; }; source ${path}; words=(appliance ${words}); CURRENT=$#words; ` +
+          "_appliance";
+        return Bun.spawnSync(["zsh", "-f", "-c", script]).stdout.toString().trim();
+      };
+      expect(complete("st")).toBe("commands");
+      expect(complete("-c x")).toBe("files");
+      expect(complete("-c x.yaml st")).toBe("commands");
+      expect(complete("-c x.yaml lab d")).toBe("lab 2");
+      expect(complete("events --fo")).toBe("events 2");
+    },
+  );
 
   test("zsh and fish know the same commands", async () => {
     for (const shell of ["zsh", "fish"]) {

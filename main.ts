@@ -5,7 +5,7 @@
  * @module
  */
 import { fstatSync } from "node:fs";
-import { inputText, programArguments } from "./lib/runtime/mod.ts";
+import { inputText, programArguments, reasonOf } from "./lib/runtime/mod.ts";
 
 const argv = programArguments();
 const handOver = process.env.APPLIANCE_ENGINE;
@@ -41,4 +41,12 @@ async function run(): Promise<number> {
   });
 }
 
-process.exit(await run());
+/** What nobody expected: said in one line, for the program is minified and its stack tells nobody anything. */
+function fail(error: unknown): never {
+  process.stderr.write(`appliance: Cannot go on, by a fault of this program: ${reasonOf(error)}\n`);
+  process.exit(1);
+}
+
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+process.exit(await run().catch(fail));

@@ -4,7 +4,7 @@
  * @module
  */
 import { resolve } from "node:path";
-import { COMMIT, RUNTIME, VERSION } from "../../lib/runtime/mod.ts";
+import { COMMIT, reasonOf, RUNTIME, VERSION } from "../../lib/runtime/mod.ts";
 import type { EventKind, Held, HistoryEvent, InstanceState, Report } from "../bus/messages.ts";
 import type { Config, Loaded, NamedInterface } from "../config/model.ts";
 import { nearest } from "../config/names.ts";
@@ -116,7 +116,8 @@ export class Daemon {
       store: this.#store,
       nearest,
       build: { version: VERSION, commit: COMMIT, runtime: RUNTIME },
-      onError: (error: Error) => log("error", ["api"], error.stack ?? error.message),
+      onError: (error: Error) =>
+        log("error", ["api"], `Cannot answer a request, by a fault of this program: ${reasonOf(error)}`),
       actions: {
         reload: () => this.reload(),
         release: (instance: string) => this.#hold({ type: "release", instance }),

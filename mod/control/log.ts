@@ -18,11 +18,15 @@ function subjectOf({ properties, category }: LogRecord): string {
 }
 
 /** One line without control characters: what a probe's command or a peer said must not drive the reader's terminal. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
 function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const subject = subjectOf(record);
-  // deno-lint-ignore no-control-regex
-  const text = textOf(record).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  const text = oneLine(textOf(record));
   return `${time} ${record.level.padEnd(7)} ${subject === "" ? "" : `${subject}: `}${text}\n`;
 }
 
@@ -35,6 +39,8 @@ function formatJson(record: LogRecord): string {
     message: textOf(record),
   }) + "\n";
 }
+
+let ready = false;
 
 /** Sets level and format for the whole process; may be called again at a reload. */
 export async function setUpLog(
@@ -49,6 +55,13 @@ export async function setUpLog(
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+  ready = true;
+}
+
+/** Logs the error that this process ends for; a plain line where it comes before {@link setUpLog}. */
+export function logLast(category: readonly string[], text: string): void {
+  if (ready) log("error", category, text);
+  else process.stderr.write(`appliance: ${oneLine(text)}\n`);
 }
 
 /** Logs a record that was born at `atMs`, here or in the engine. */

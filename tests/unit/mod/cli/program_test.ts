@@ -169,3 +169,62 @@ test("a config of any size is handed on whole, though its reader takes its time"
   expect(await child.exited).toBe(0);
   expect((JSON.parse(text) as { config: { vrrp: unknown[] } }).config.vrrp).toHaveLength(count);
 }, 20_000);
+
+describe("what nobody expected is one line, and no stack", () => {
+  /** What control does with what an engine tells that is not well. */
+  const told = async (...lines: readonly string[]) => {
+    const child = Bun.spawn([process.execPath, MAIN, "control", "--config", "x.yaml"], {
+      stdio: ["pipe", "ignore", "pipe"],
+      timeout: 10_000,
+    });
+    // Its input stays open: the end of it is the engine's end.
+    child.stdin.write(lines.map((line) => `${line}\n`).join(""));
+    child.stdin.flush();
+    const stderr = await new Response(child.stderr).text();
+    return { exitCode: await child.exited, stderr };
+  };
+  const config = (loaded: unknown) => JSON.stringify({ type: "config", loaded });
+  const HELLO = JSON.stringify({ type: "hello", pid: process.pid, startedMs: 0, source: null });
+  const daemon = (config: Record<string, unknown>) => ({
+    ok: true,
+    warnings: [],
+    interfaces: [],
+    config: {
+      node: "a",
+      runtimeDir: "/nonexistent",
+      log: { level: "info", format: "text" },
+      api: { socket: "/nonexistent/api.sock", listen: null, token: null },
+      probes: [],
+      tunnels: [],
+      groups: [],
+      ...config,
+    },
+  });
+
+  test("a line that is no message ends control before it acts on half of the truth", async () => {
+    const { exitCode, stderr } = await told("{nonsense");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^appliance: Cannot read what the engine told \(9 characters\), by a fault .*\n$/);
+  });
+
+  test("a report that cannot be taken in", async () => {
+    const { exitCode, stderr } = await told(
+      config(daemon({ vrrp: [] })),
+      JSON.stringify({ type: "instance" }),
+      HELLO,
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^\S+ error {3}control: Cannot take in what the engine told \(instance\), by a fault .*\n$/,
+    );
+  });
+
+  test("an exception that nobody catches", async () => {
+    const { exitCode, stderr } = await told(config(daemon({})), HELLO);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^\S+ error {3}control: Cannot go on, by a fault of this program: .*\n$/);
+    expect((await told(config({ ok: true }), HELLO)).stderr).toMatch(
+      /^appliance: Cannot go on, by a fault .*\n$/,
+    );
+  });
+});

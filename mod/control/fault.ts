@@ -1,0 +1,24 @@
+/**
+ * What becomes of an exception that nobody expected: one line in the log, and another control process. What this one
+ * knows is in doubt, and the engine tells its successor all there is.
+ *
+ * @module
+ */
+import { reasonOf } from "../../lib/runtime/mod.ts";
+import { logLast } from "./log.ts";
+
+const EXIT_FAULT = 1;
+
+/** Ends the process. `what` could not be done, as the beginning of a sentence. */
+export function endFor(what: string, error: unknown): never {
+  logLast(["control"], `${what}, by a fault of this program: ${reasonOf(error)}; this process ends`);
+  process.exit(EXIT_FAULT);
+}
+
+/** Has every exception that nobody catches end the process by {@link endFor}. */
+export function endOnFaults(): void {
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.removeAllListeners(event);
+    process.on(event, (error: unknown) => endFor("Cannot go on", error));
+  }
+}

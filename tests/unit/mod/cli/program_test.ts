@@ -151,6 +151,40 @@ test("check reads standard input for -, and says what a directory is", () => {
   expect(check(["/"])).toEqual({ exitCode: 2, told: "Cannot read /: it is a directory\n" });
 });
 
+test("what may block for ever is refused; a pipe by its descriptor is read", () => {
+  const folder = mkdtempSync(join(tmpdir(), `appliance-cli-${process.pid}-`));
+  const bash = (script: string) => {
+    const words = ["bash", "-c", `cd "$2"; ${script}`, process.execPath, MAIN, folder];
+    const { exitCode, stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore", timeout: 10_000 });
+    return { exitCode, told: `${stdout}${stderr}` };
+  };
+  try {
+    expect(bash("mkfifo fifo; ln -s /dev/stdin link; echo 'nod: a' > file")).toMatchObject({ exitCode: 0 });
+    expect(bash(`"$0" "$1" check fifo`)).toEqual({
+      exitCode: 2,
+      told: "Cannot read fifo: it is a named pipe, and no regular file\n",
+    });
+    expect(bash(`"$0" "$1" check /dev/zero`).told).toBe(
+      "Cannot read /dev/zero: it is a device, and no regular file\n",
+    );
+    const SAYS = "unknown key `nod` (did you mean `node`?)\n";
+    for (
+      const script of [
+        `cat file | "$0" "$1" check -`,
+        `"$0" "$1" check - < file`,
+        `"$0" "$1" check <(cat file)`,
+        `cat file | "$0" "$1" check /proc/self/fd/0`,
+        `cat file | "$0" "$1" check link`,
+      ]
+    ) {
+      const { exitCode, told } = bash(script);
+      expect([script, exitCode, told.slice(-SAYS.length)]).toEqual([script, 2, SAYS]);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("a config of any size is handed on whole, though its reader takes its time", async () => {
   const count = 1000;
   const instances = Array.from(

@@ -5,6 +5,7 @@
  */
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import type { LogLevel } from "../bus/log_level.ts";
+import type { EventKind, HistoryEvent } from "../bus/messages.ts";
 
 const ROOT = "appliance";
 
@@ -80,4 +81,17 @@ export function log(
     timestamp: atMs,
     properties: { subject: category.join(".") },
   });
+}
+
+/** Levels of events in the log. */
+const EVENT_LEVELS: Partial<Record<EventKind, "warning" | "error">> = {
+  "split-brain": "warning",
+  mismatch: "warning",
+  repair: "warning",
+  error: "error",
+};
+
+/** Logs what is told in the history. */
+export function logEvent({ kind, subject, text, atMs }: HistoryEvent): void {
+  log(EVENT_LEVELS[kind] ?? "info", subject === null ? [kind] : [kind, subject], text, atMs);
 }

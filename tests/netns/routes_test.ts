@@ -560,16 +560,48 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
       await waitFor(() => routeTexts(a).length === 2, { timeoutMs: 500, what: "the routes" });
       expect(routeTexts(a)).toContain("10.5.0.0/16 via 10.1.0.8 dev eth1");
 
-      const control = second.controlPid!;
-      killAll([second.enginePid]);
+      // What the config no longer names goes too, and only what that daemon has put there itself.
+      await second.killHard();
+      a.ip(
+        "route add 10.66.0.0/16 via 10.1.0.9 proto 112",
+        "rule add from 10.66.0.0/16 table 100 protocol 112",
+      );
+      const third = await a.startAppliance(
+        webYaml(150, { extra: [EXTRA], routes: ["10.7.0.0/16 via 10.1.0.9"] }),
+        {
+          name: "again",
+        },
+      );
+      const left = () =>
+        third.events().find(({ text }) => text.includes("left behind by an earlier run"))?.text;
+      await waitFor(() => left() !== undefined, {
+        timeoutMs: 2000,
+        what: "the removal",
+        explain: () => third.log,
+      });
+      await third.waitState("web", "master", 4000);
+      await waitFor(() => routeTexts(a).length === 2, {
+        timeoutMs: 500,
+        what: "the route",
+        explain: () => third.log,
+      });
+      expect(routeTexts(a)).toEqual([
+        "10.66.0.0/16 via 10.1.0.9 dev eth1",
+        "10.7.0.0/16 via 10.1.0.9 dev eth1",
+      ]);
+      expect(ruleTexts(a)).toEqual([expect.stringContaining("from 10.66.0.0/16 lookup 100")]);
+      a.ip("route del 10.66.0.0/16 proto 112", "rule del from 10.66.0.0/16 table 100 protocol 112");
+
+      const control = third.controlPid!;
+      killAll([third.enginePid]);
       await waitFor(() => empty(a) && !a.has(VIP) && !a.has(EXTRA), {
         timeoutMs: 3000,
         what: "control to clean up",
-        explain: () => JSON.stringify([routes(a), ruleTexts(a), a.addresses(), second.log]),
+        explain: () => JSON.stringify([routes(a), ruleTexts(a), a.addresses(), third.log]),
       });
       expect(control).toBeGreaterThan(0);
     },
-    15_000,
+    20_000,
   );
 
   test("a daemon that is started again in time goes on with what is there", async () => {

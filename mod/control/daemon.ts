@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { COMMIT, reasonOf, RUNTIME, VERSION } from "../../lib/runtime/mod.ts";
-import type { EventKind, Held, HistoryEvent, InstanceState, Report } from "../bus/messages.ts";
+import type { EventKind, Held, HistoryEvent, InstanceState, Told } from "../bus/messages.ts";
 import type { Config, Loaded, NamedInterface } from "../config/model.ts";
 import { nearest } from "../config/names.ts";
 import { readHeartbeat } from "../heartbeat/shell.ts";
@@ -202,7 +202,7 @@ export class Daemon {
   }
 
   /** Takes in what the engine says. */
-  receive(report: Report): void {
+  receive(report: Told): void {
     const told = this.#store.apply(report);
     const again = report.type === "event" && report.again === true;
     if (told !== null && !again) logEvent(told);

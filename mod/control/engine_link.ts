@@ -4,7 +4,7 @@
  * @module
  */
 import { inputLines, lineOutput } from "../../lib/runtime/mod.ts";
-import type { Command, EngineWanted, Report } from "../bus/messages.ts";
+import type { Command, EngineWanted, Report, Told } from "../bus/messages.ts";
 import { endFor } from "./fault.ts";
 
 /** How the engine answered a command that asks for an answer. */
@@ -60,7 +60,7 @@ export class EngineLink {
   }
 
   /** Hands every report to `receive` until the engine closes the pipe. */
-  async listen(receive: (report: Report) => void): Promise<void> {
+  async listen(receive: (report: Told) => void): Promise<void> {
     const alive: Command = { type: "alive" };
     setInterval(() => this.#send(JSON.stringify(alive)), ALIVE_MS).unref();
     for await (const line of inputLines()) {

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { collectGarbage } from "../../lib/runtime/mod.ts";
 import type { Loaded } from "../config/model.ts";
-import type { Report } from "../bus/messages.ts";
+import type { Told } from "../bus/messages.ts";
 import { Daemon } from "./daemon.ts";
 import { EngineLink } from "./engine_link.ts";
 import { endFor, endOnFaults } from "./fault.ts";
@@ -62,7 +62,7 @@ class Session {
   #fromFile: Loaded | null = null;
   #daemon: Daemon | null = null;
   /** What came before the daemon was ready to take it in. */
-  #early: Report[] = [];
+  #early: Told[] = [];
   exitCode: number | null = null;
 
   constructor(options: ControlOptions, link: EngineLink) {
@@ -71,7 +71,7 @@ class Session {
     this.#link = link;
   }
 
-  receive(report: Report): void {
+  receive(report: Told): void {
     if (report.type === "config") {
       this.#fromFile = report.loaded;
       return;
@@ -82,7 +82,7 @@ class Session {
   }
 
   /** One report that could not be taken in leaves what is known behind what is true. */
-  #take(daemon: Daemon, report: Report): void {
+  #take(daemon: Daemon, report: Told): void {
     try {
       daemon.receive(report);
     } catch (error) {

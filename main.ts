@@ -42,11 +42,18 @@ async function run(): Promise<number> {
 }
 
 /** What nobody expected: said in one line, for the program is minified and its stack tells nobody anything. */
-function fail(error: unknown): never {
+function fail(error: unknown): void {
+  // Nobody reads, or the disk is full: whoever writes decides what that means, and it ends no daemon.
+  if ((error as { readonly syscall?: unknown } | null)?.syscall === "write") return;
   process.stderr.write(`appliance: Cannot go on, by a fault of this program: ${reasonOf(error)}\n`);
   process.exit(1);
 }
 
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
-process.exit(await run().catch(fail));
+try {
+  process.exit(await run());
+} catch (error) {
+  fail(error);
+  process.exit(1);
+}

@@ -15,8 +15,12 @@ export function endFor(what: string, error: unknown): never {
   process.exit(EXIT_FAULT);
 }
 
-/** Has every exception that nobody catches end the process by {@link endFor}. */
+/**
+ * Has every exception that nobody catches end the process by {@link endFor}. That the log cannot be written, because its reader
+ * has gone or the disk is full, is none: the addresses are worth more than it.
+ */
 export function endOnFaults(): void {
+  process.stderr.on("error", () => {});
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.removeAllListeners(event);
     process.on(event, (error: unknown) => endFor("Cannot go on", error));

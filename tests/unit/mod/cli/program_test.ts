@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { loadText } from "../../../../mod/config/loaded.ts";
 
 const ROOT = resolve(import.meta.dir, "../../../..");
 const MAIN = join(ROOT, "main.ts");
@@ -251,6 +252,33 @@ describe("what nobody expected is one line, and no stack", () => {
     expect(stderr).toMatch(
       /^\S+ error {3}control: Cannot take in what the engine told \(instance\), by a fault .*\n$/,
     );
+  });
+
+  test("a log that cannot be written ends nothing", async () => {
+    const folder = mkdtempSync(join(tmpdir(), `appliance-cli-${process.pid}-`));
+    const words = [
+      "sh",
+      "-c",
+      '"$0" "$@" 2>/dev/full',
+      process.execPath,
+      MAIN,
+      "control",
+      "--config",
+      "x.yaml",
+    ];
+    const child = Bun.spawn(words, { stdio: ["pipe", "pipe", "ignore"], timeout: 10_000 });
+    const record = JSON.stringify({ type: "log", atMs: 0, level: "error", category: ["engine"], text: "x" });
+    const stopping = JSON.stringify({ type: "stopping", handedOn: true });
+    const text = `runtime_dir: ${folder}\nvrrp: {}\n`;
+    child.stdin.write([config(loadText(text, "x.yaml")), HELLO, record, record, ""].join("\n"));
+    child.stdin.flush();
+    // Its first word to the engine comes after those records.
+    await child.stdout.getReader().read();
+    child.stdin.write(`${record}\n${stopping}\n`);
+    child.stdin.end();
+    // 1 = it has ended by itself.
+    expect(await child.exited).toBe(0);
+    rmSync(folder, { recursive: true });
   });
 
   test("an exception that nobody catches", async () => {

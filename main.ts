@@ -5,7 +5,7 @@
  * @module
  */
 import { fstatSync } from "node:fs";
-import { inputText, nameProcess, programArguments } from "./lib/runtime/mod.ts";
+import { inputText, nameProcess, programArguments, reasonOf } from "./lib/runtime/mod.ts";
 
 const argv = programArguments();
 const handOver = process.env.APPLIANCE_ENGINE;
@@ -41,5 +41,20 @@ async function run(): Promise<number> {
   });
 }
 
+/** What nobody expected: said in one line, for the program is minified and its stack tells nobody anything. */
+function fail(error: unknown): void {
+  // Nobody reads, or the disk is full: whoever writes decides what that means, and it ends no daemon.
+  if ((error as { readonly syscall?: unknown } | null)?.syscall === "write") return;
+  process.stderr.write(`appliance: Cannot go on, by a fault of this program: ${reasonOf(error)}\n`);
+  process.exit(1);
+}
+
 nameProcess("appliance");
-process.exit(await run());
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+try {
+  process.exit(await run());
+} catch (error) {
+  fail(error);
+  process.exit(1);
+}

@@ -6,17 +6,20 @@
 import type { Pointer } from "bun:ffi";
 import { resultOf } from "./errno.ts";
 import { addressOf, alloc } from "./memory.ts";
+import { IOVEC, MMSGHDR, MSGHDR } from "./msghdr.ts";
 import { MSG_DONTWAIT } from "./socket.ts";
 import { c } from "./symbols.ts";
 
-/** struct mmsghdr (a msghdr of 56 bytes and the length, padded) and struct iovec, in words of 4 bytes. */
-const HEADER = 16;
-const VECTOR = 4;
-/** Words within a struct mmsghdr: msg_name, msg_namelen, msg_iov, msg_iovlen. */
-const NAME = 0;
-const NAME_LENGTH = 2;
-const VECTORS = 4;
-const VECTOR_COUNT = 6;
+const WORD = 4;
+/** Sizes and places in words of 4 bytes. */
+const HEADER = MMSGHDR.size / WORD;
+const VECTOR = IOVEC.size / WORD;
+const NAME = MSGHDR.name / WORD;
+const NAME_LENGTH = MSGHDR.nameLength / WORD;
+const VECTORS = MSGHDR.vectors / WORD;
+const VECTOR_COUNT = MSGHDR.vectorCount / WORD;
+const BASE = IOVEC.base / WORD;
+const LENGTH = IOVEC.length / WORD;
 
 const HIGH = 0x1_0000_0000;
 
@@ -33,8 +36,8 @@ export class SendBatch {
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    const headers = alloc(capacity * HEADER * 4);
-    const vectors = alloc(capacity * VECTOR * 4);
+    const headers = alloc(capacity * HEADER * WORD);
+    const vectors = alloc(capacity * VECTOR * WORD);
     this.#headers = new Uint32Array(headers.buffer);
     this.#vectors = new Uint32Array(vectors.buffer);
     this.#headersAt = addressOf(headers);
@@ -42,7 +45,7 @@ export class SendBatch {
     this.#addresses = new Array<null>(capacity).fill(null);
     const vectorsAt = addressOf(vectors);
     for (let slot = 0; slot < capacity; slot++) {
-      setPointer(this.#headers, slot * HEADER + VECTORS, vectorsAt + slot * VECTOR * 4);
+      setPointer(this.#headers, slot * HEADER + VECTORS, vectorsAt + slot * VECTOR * WORD);
       this.#headers[slot * HEADER + VECTOR_COUNT] = 1;
     }
   }
@@ -64,15 +67,15 @@ export class SendBatch {
     this.#addresses[slot] = address;
     setPointer(this.#headers, slot * HEADER + NAME, addressOf(address));
     this.#headers[slot * HEADER + NAME_LENGTH] = address.byteLength;
-    setPointer(this.#vectors, slot * VECTOR, addressOf(packet));
-    this.#vectors[slot * VECTOR + 2] = packet.byteLength;
+    setPointer(this.#vectors, slot * VECTOR + BASE, addressOf(packet));
+    this.#vectors[slot * VECTOR + LENGTH] = packet.byteLength;
   }
 
   /** Sends all that was added, in that order, whatever becomes of each: `done` is told 0 or the errno. */
   send(fd: number, done: (index: number, errno: number) => void): void {
     const length = this.#length;
     for (let from = 0; from < length;) {
-      const at = (this.#headersAt + from * HEADER * 4) as Pointer;
+      const at = (this.#headersAt + from * HEADER * WORD) as Pointer;
       const sent = resultOf(c.sendmmsg(fd, at, length - from, MSG_DONTWAIT));
       if (sent < 0) done(from++, -sent);
       for (let count = 0; count < sent; count++) done(from++, 0);

@@ -7,6 +7,7 @@
 import { check, resultOf } from "./errno.ts";
 import { closeFd } from "./file.ts";
 import { addressOf, alloc, viewOf } from "./memory.ts";
+import { alignedControl, CMSGHDR, IOVEC, MSGHDR } from "./msghdr.ts";
 import {
   AF_UNIX,
   bindSocket,
@@ -24,10 +25,8 @@ const SOCK_NONBLOCK_CLOEXEC = 0o2004000;
 const SO_PEERCRED = 17;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-const MSGHDR_SIZE = 56;
-const CMSG_HEADER = 16;
 const MAX_DESCRIPTORS = 16;
-const CONTROL_SIZE = CMSG_HEADER + 4 * MAX_DESCRIPTORS;
+const CONTROL_SIZE = CMSGHDR.size + 4 * MAX_DESCRIPTORS;
 
 /** struct sockaddr_un; the name stands behind a NUL. */
 function sockaddrAbstract(name: string): Uint8Array<ArrayBuffer> {
@@ -84,17 +83,17 @@ const referenced: { buffers: readonly Uint8Array[] } = { buffers: [] };
 
 /** struct msghdr over one buffer and room for control messages, good until the next call. */
 function messageHeader(bytes: Uint8Array, control: Uint8Array, controlLength: number) {
-  const vector = alloc(16);
+  const vector = alloc(IOVEC.size);
   const vectorView = viewOf(vector);
-  vectorView.setBigUint64(0, BigInt(addressOf(bytes)), true);
-  vectorView.setBigUint64(8, BigInt(bytes.byteLength), true);
-  const header = alloc(MSGHDR_SIZE);
+  vectorView.setBigUint64(IOVEC.base, BigInt(addressOf(bytes)), true);
+  vectorView.setBigUint64(IOVEC.length, BigInt(bytes.byteLength), true);
+  const header = alloc(MSGHDR.size);
   const view = viewOf(header);
-  view.setBigUint64(16, BigInt(addressOf(vector)), true);
-  view.setBigUint64(24, 1n, true);
+  view.setBigUint64(MSGHDR.vectors, BigInt(addressOf(vector)), true);
+  view.setBigUint64(MSGHDR.vectorCount, 1n, true);
   if (controlLength > 0) {
-    view.setBigUint64(32, BigInt(addressOf(control)), true);
-    view.setBigUint64(40, BigInt(controlLength), true);
+    view.setBigUint64(MSGHDR.control, BigInt(addressOf(control)), true);
+    view.setBigUint64(MSGHDR.controlLength, BigInt(controlLength), true);
   }
   referenced.buffers = [vector, bytes, control];
   return { header, view };
@@ -111,13 +110,12 @@ export function sendWithDescriptors(fd: number, text: string, descriptors: reado
   bytes.set(encoded);
   const control = alloc(CONTROL_SIZE);
   const controlView = viewOf(control);
-  const length = CMSG_HEADER + 4 * descriptors.length;
-  controlView.setBigUint64(0, BigInt(length), true);
-  controlView.setInt32(8, SOL_SOCKET, true);
-  controlView.setInt32(12, SCM_RIGHTS, true);
-  descriptors.forEach((one, index) => controlView.setInt32(CMSG_HEADER + 4 * index, one, true));
-  const padded = (length + 7) & ~7;
-  const { header } = messageHeader(bytes, control, descriptors.length === 0 ? 0 : padded);
+  const length = CMSGHDR.size + 4 * descriptors.length;
+  controlView.setBigUint64(CMSGHDR.length, BigInt(length), true);
+  controlView.setInt32(CMSGHDR.level, SOL_SOCKET, true);
+  controlView.setInt32(CMSGHDR.type, SCM_RIGHTS, true);
+  descriptors.forEach((one, index) => controlView.setInt32(CMSGHDR.size + 4 * index, one, true));
+  const { header } = messageHeader(bytes, control, descriptors.length === 0 ? 0 : alignedControl(length));
   return resultOf(c.sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
@@ -137,16 +135,16 @@ export function receiveWithDescriptors(fd: number, limit: number = 16384): Recei
   if (length === 0) return null;
   const descriptors: number[] = [];
   const controlView = viewOf(control);
-  const total = Math.min(view.getUint32(40, true), CONTROL_SIZE);
-  for (let at = 0; at + CMSG_HEADER <= total;) {
-    const size = controlView.getUint32(at, true);
-    if (size < CMSG_HEADER || at + size > total) break;
-    const rights = controlView.getInt32(at + 8, true) === SOL_SOCKET &&
-      controlView.getInt32(at + 12, true) === SCM_RIGHTS;
-    for (let field = at + CMSG_HEADER; rights && field + 4 <= at + size; field += 4) {
+  const total = Math.min(view.getUint32(MSGHDR.controlLength, true), CONTROL_SIZE);
+  for (let at = 0; at + CMSGHDR.size <= total;) {
+    const size = controlView.getUint32(at + CMSGHDR.length, true);
+    if (size < CMSGHDR.size || at + size > total) break;
+    const rights = controlView.getInt32(at + CMSGHDR.level, true) === SOL_SOCKET &&
+      controlView.getInt32(at + CMSGHDR.type, true) === SCM_RIGHTS;
+    for (let field = at + CMSGHDR.size; rights && field + 4 <= at + size; field += 4) {
       descriptors.push(controlView.getInt32(field, true));
     }
-    at += (size + 7) & ~7;
+    at += alignedControl(size);
   }
   return { text: new TextDecoder().decode(bytes.subarray(0, length)), descriptors };
 }

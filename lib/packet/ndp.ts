@@ -1,4 +1,7 @@
-/** Neighbour advertisements (RFC 4861 §4.4), the IPv6 counterpart of gratuitous ARP (§7.2.6). */
+/**
+ * Neighbour advertisements (RFC 4861 §4.4), the IPv6 counterpart of gratuitous ARP (§7.2.6), and the solicitations that ask
+ * for them (§4.3).
+ */
 import { ipv6MulticastMac } from "./address.ts";
 import {
   copyBytes,
@@ -25,8 +28,13 @@ export const NEIGHBOUR_ADVERTISEMENT_LENGTH = 32;
 export const UNSOLICITED_ADVERTISEMENT_LENGTH: number = ETHERNET_HEADER_LENGTH + IPV6_HEADER_LENGTH +
   NEIGHBOUR_ADVERTISEMENT_LENGTH;
 
+/** Bytes of a frame made by `encodeSolicitation`. */
+export const SOLICITATION_LENGTH: number = ETHERNET_HEADER_LENGTH + IPV6_HEADER_LENGTH + 32;
+
 const FIXED_LENGTH = 24;
+const TYPE_NEIGHBOUR_SOLICITATION = 135;
 const TYPE_NEIGHBOUR_ADVERTISEMENT = 136;
+const OPTION_SOURCE_LINK_LAYER = 1;
 const OPTION_TARGET_LINK_LAYER = 2;
 const FLAG_ROUTER = 0x80000000;
 const FLAG_SOLICITED = 0x40000000;
@@ -157,5 +165,43 @@ export function encodeUnsolicitedAdvertisement(
 ): Uint8Array {
   const frame = new Uint8Array(UNSOLICITED_ADVERTISEMENT_LENGTH);
   encodeUnsolicitedAdvertisementInto(frame, 0, address, mac, router);
+  return frame;
+}
+
+/** ff02::1:ff00:0/104 and the address's last 24 bits (RFC 4291 §2.7.1). */
+function solicitedNode(target: Uint8Array): Uint8Array {
+  const group = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0);
+  group.set(target.subarray(13), 13);
+  return group;
+}
+
+/**
+ * A frame that asks who has `target`, to the group of those who may; the answer goes to `source` at `mac`. Throws
+ * RangeError.
+ */
+export function encodeSolicitation(target: Uint8Array, source: Uint8Array, mac: Uint8Array): Uint8Array {
+  requireLength("target", target, 16);
+  const destination = solicitedNode(target);
+  const frame = new Uint8Array(SOLICITATION_LENGTH);
+  const packet = encodeEthernetInto(frame, 0, {
+    destination: ipv6MulticastMac(destination),
+    source: mac,
+    etherType: ETHER_TYPE.ipv6,
+  });
+  const at = encodeIpv6Into(frame, packet, {
+    trafficClass: 0,
+    flowLabel: 0,
+    hopLimit: 255,
+    nextHeader: IP_PROTOCOL.icmpv6,
+    source,
+    destination,
+  }, SOLICITATION_LENGTH - ETHERNET_HEADER_LENGTH - IPV6_HEADER_LENGTH);
+  writeU8(frame, at, TYPE_NEIGHBOUR_SOLICITATION);
+  writeBytes(frame, at + 8, target);
+  writeU8(frame, at + 24, OPTION_SOURCE_LINK_LAYER);
+  writeU8(frame, at + 25, 1);
+  writeBytes(frame, at + 26, mac);
+  const pseudo = pseudoHeaderSum(source, destination, IP_PROTOCOL.icmpv6, SOLICITATION_LENGTH - at);
+  writeU16(frame, at + 2, internetChecksum(frame, pseudo, at, SOLICITATION_LENGTH));
   return frame;
 }

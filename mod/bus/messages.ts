@@ -85,6 +85,11 @@ export const DROP_REASONS = [
 export type DropReason = typeof DROP_REASONS[number];
 export type DropCounters = Readonly<Record<DropReason, number>>;
 
+/** Counts by drop reason, all zero. */
+export function noDrops(): Record<DropReason, number> {
+  return Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
+}
+
 /** A virtual router as others may see it. */
 export interface InstanceReport {
   readonly name: string;
@@ -183,7 +188,18 @@ export interface HistoryEvent {
   readonly detail?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-export type Report =
+/** What answers a command. */
+export type Answered =
+  | {
+    readonly type: "configured";
+    readonly id: number;
+    readonly ok: boolean;
+    readonly problems: readonly string[];
+  }
+  | { readonly type: "done"; readonly id: number; readonly ok: boolean; readonly text: string };
+
+/** What is told unasked. */
+export type Told =
   /** Before all else, from the process that starts both: the config that the file has. */
   | { readonly type: "config"; readonly loaded: Extract<Loaded, { ok: true }> }
   /** The first words. `source` = the loaded config that the engine runs already, as JSON; null = it has none yet. */
@@ -193,13 +209,6 @@ export type Report =
     readonly startedMs: number;
     readonly source: string | null;
   }
-  | {
-    readonly type: "configured";
-    readonly id: number;
-    readonly ok: boolean;
-    readonly problems: readonly string[];
-  }
-  | { readonly type: "done"; readonly id: number; readonly ok: boolean; readonly text: string }
   | { readonly type: "instance"; readonly instance: InstanceReport }
   | { readonly type: "instance-gone"; readonly name: string }
   /** What an operator holds back, once there is a config and whenever it changed. */
@@ -223,6 +232,8 @@ export type Report =
   | { readonly type: "reload" }
   /** The engine ends; control is to end too. `handedOn` = another engine goes on with all that is ours. */
   | { readonly type: "stopping"; readonly handedOn: boolean };
+
+export type Report = Told | Answered;
 
 /** What the engine tells of itself. */
 export interface EngineFigures {

@@ -12,3 +12,9 @@ export const SUPERVISED = "APPLIANCE_SUPERVISED";
  * and the newer engine that it starts must agree on it, so it stays what it is.
  */
 export const EXIT_HANDED_ON = 75;
+
+/**
+ * Exit code of an engine that ended by a fault of the program: like a crash, and unlike one that could not start, it is
+ * to be started anew. EX_SOFTWARE.
+ */
+export const EXIT_FAULT = 70;

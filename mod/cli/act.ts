@@ -20,7 +20,8 @@ export interface ActionRequest {
 /**
  * Adds a command that sends one request and tells what became of it: exit 0, 1 refused, 2 bad config.
  *
- * @param alone What is to be said first where no daemon answers: rejects with a {@link Failure}.
+ * @param alone Where no daemon answers: rejects with a {@link Failure} that is to be said instead, or finds another socket on
+ *   which to ask; null = there is none.
  */
 export function addAction(
   cli: Cli,
@@ -28,20 +29,23 @@ export function addAction(
   summary: string,
   shape: (command: Command) => Command,
   request: (argument: string) => ActionRequest,
-  alone: (options: DaemonOptions) => Promise<void> = () => Promise.resolve(),
+  alone: (options: DaemonOptions, socket: string) => Promise<string | null> = () => Promise.resolve(null),
 ): void {
   const command = shape(addClientCommand(cli, name, summary).addOption(jsonOption()));
   handle<DaemonOptions & { readonly json?: boolean }>(cli, command, async (options, argument = "") => {
     const { path, body } = request(argument);
     const socket = await socketOf(options);
     const named = command.getOptionValueSourceWithGlobals("config") === "cli" && options.socket === undefined;
-    const ask = async () => {
-      if (named) await assertRuns(socket, options.config);
+    const ask = async (socket: string, sure: boolean) => {
+      if (sure) await assertRuns(socket, options.config);
       return await postAction(socket, path, body);
     };
-    const { status, ...answer } = await ask().catch(async (failure: unknown) => {
-      if (failure instanceof Failure && failure.exitCode === EXIT.NO_DAEMON) await alone(options);
-      throw failure;
+    const { status, ...answer } = await ask(socket, named).catch(async (failure: unknown) => {
+      const nobody = failure instanceof Failure && failure.exitCode === EXIT.NO_DAEMON;
+      const other = nobody ? await alone(options, socket) : null;
+      if (other === null) throw failure;
+      // Wherever it was found: it is to be the one that runs this file.
+      return await ask(other, true);
     });
     if (options.json) printJson(cli.out, answer.ok ? answer : { ...answer, error: answer.text });
     else if (answer.ok) cli.out.write(`${answer.text}\n`);

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { codeOf, fetchUnix, reasonOf } from "../../lib/runtime/mod.ts";
+import { readTextFile } from "../config/files.ts";
 import { DEFAULT_CONFIG_PATH, DEFAULT_RUNTIME_DIR, SOCKET_NAME } from "../config/model.ts";
 import type { ActionDocument, ErrorDocument, StatusDocument } from "../status/schema.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -22,7 +23,7 @@ const ACTION_TIMEOUT_MS = 35_000;
 /** Text of a config file; a {@link Failure} with exit code 2 when it cannot be read. */
 export function readConfigFile(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readTextFile(file);
   } catch (thrown) {
     throw new Failure(`Cannot read ${file}: ${reasonOf(thrown)}`, EXIT.USAGE);
   }

@@ -44,10 +44,11 @@ interface Source {
 }
 
 async function doctor(cli: Cli, options: Options): Promise<number> {
-  const [{ examine }, { diagnose, isFit }, { tunnelFindings }] = await Promise.all([
+  const [{ examine }, { diagnose, isFit }, { tunnelFindings }, { hasLocalAddress }] = await Promise.all([
     import("../doctor/shell.ts"),
     import("../doctor/judge.ts"),
     import("../tunnel/machine/findings.ts"),
+    import("../tunnel/path.ts"),
   ]);
   const source = await readSource(options);
   const onListen = (durationMs: number) => {
@@ -55,11 +56,14 @@ async function doctor(cli: Cli, options: Options): Promise<number> {
       cli.err.write(`listening for other routers for ${durationMs / 1000} s …\r`);
     }
   };
-  const facts = await examine({ ...source, onListen });
+  const facts = await examine({ ...source, isAtHome: hasLocalAddress, onListen });
   const machine = diagnose(source.config, facts, tunnelFindings);
   const diagnosis: Diagnosis = {
     ...machine,
-    findings: [...source.findings, ...machine.findings],
+    findings: [...source.findings, ...machine.findings].map((found) => ({
+      ...found,
+      fix: found.fix.map((line) => speakingTo(options, line)),
+    })),
     areas: source.file === null
       ? machine.areas
       : ["config", ...machine.areas.filter((area) => area !== "config")],
@@ -78,6 +82,18 @@ async function doctor(cli: Cli, options: Options): Promise<number> {
     });
   } else cli.out.write(screen(diagnosis, head, cli.out));
   return fit ? EXIT.GOOD : EXIT.BAD;
+}
+
+/** What to type, with the commands to the daemon speaking to the one that was examined. */
+export function speakingTo({ config, socket }: Pick<Options, "config" | "socket">, line: string): string {
+  if (socket === undefined && config === DEFAULT_CONFIG_PATH) return line;
+  const path = socket ?? resolve(config);
+  const word = /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+  const flag = socket === undefined ? "-c" : "--socket";
+  return line.replaceAll(
+    /\bappliance (status|explain|events|release|resume|reload|maintenance)\b/g,
+    (command) => `${command} ${flag} ${word}`,
+  );
 }
 
 async function readSource(options: Options): Promise<Source> {

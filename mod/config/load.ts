@@ -24,6 +24,7 @@ import { offsetOf, parseConfigDocument } from "./document.ts";
 import type { ConfigDocument, Path } from "./document.ts";
 import { diskJudge, diskReader } from "./files.ts";
 import type { FileReader, ProgramJudge } from "./files.ts";
+import { KEEPALIVED, keepalivedAt } from "./foreign.ts";
 import type { Config, NamedInterface, Problem } from "./model.ts";
 import { newReporter, pathText, readSchema } from "./read.ts";
 import type { RawConfig } from "./schema.ts";
@@ -134,6 +135,11 @@ export function loadConfig(
   judgeProgram: ProgramJudge = diskJudge,
 ): LoadResult {
   const document = parseConfigDocument(text);
+  const keepalived = keepalivedAt(text, document);
+  if (keepalived !== null) {
+    const place = { file: fileName, ...document.position(keepalived), path: "" };
+    return { ok: false, problems: [{ severity: "error", ...place, ...KEEPALIVED }] };
+  }
   const check: Check = {
     ...newReporter(document, fileName),
     readFile: (path) => readFile(resolve(dirname(fileName), path)),

@@ -3,15 +3,14 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
-import { readFailure } from "./files.ts";
+import { readFailure, readTextFile } from "./files.ts";
 import { loadConfig } from "./load.ts";
 import { formatProblem, type Loaded } from "./model.ts";
 
 /** Reads and checks the file. */
 export function loadFile(path: string): Loaded {
   try {
-    return loadText(readFileSync(path, "utf8"), path);
+    return loadText(readTextFile(path), path);
   } catch (error) {
     return { ok: false, problems: [`Cannot read ${path}: ${readFailure(error)}`] };
   }

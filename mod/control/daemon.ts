@@ -4,8 +4,8 @@
  * @module
  */
 import { resolve } from "node:path";
-import { COMMIT, RUNTIME, VERSION } from "../../lib/runtime/mod.ts";
-import type { EventKind, Held, HistoryEvent, InstanceState, Report } from "../bus/messages.ts";
+import { COMMIT, reasonOf, RUNTIME, VERSION } from "../../lib/runtime/mod.ts";
+import type { EventKind, Held, HistoryEvent, InstanceState, Told } from "../bus/messages.ts";
 import type { Config, Loaded, NamedInterface } from "../config/model.ts";
 import { nearest } from "../config/names.ts";
 import { readHeartbeat } from "../heartbeat/shell.ts";
@@ -22,8 +22,9 @@ import type { EngineLink } from "./engine_link.ts";
 import { HeldKeeper, readHeld } from "./held.ts";
 import { ApiListeners } from "./listeners.ts";
 import { missingInterfaces, readConfig } from "./load.ts";
-import { log, setUpLog } from "./log.ts";
+import { log, logEvent, setUpLog } from "./log.ts";
 import { Notices } from "./notices.ts";
+import { PlacedKeeper } from "./placed.ts";
 import { findPredecessor } from "./predecessor.ts";
 import { Tunnels } from "./tunnels.ts";
 import { engineWanted } from "./wanted.ts";
@@ -42,18 +43,6 @@ const SOCKET_CHECK_MS = 2000;
 const HEARTBEAT_STEP_MS = 50;
 
 type GoodConfig = Extract<Loaded, { ok: true }>;
-
-/** Levels of events in the log. */
-const EVENT_LEVELS: Partial<Record<EventKind, "warning" | "error">> = {
-  "split-brain": "warning",
-  mismatch: "warning",
-  repair: "warning",
-  error: "error",
-};
-
-function logEvent({ kind, subject, text, atMs }: HistoryEvent): void {
-  log(EVENT_LEVELS[kind] ?? "info", subject === null ? [kind] : [kind, subject], text, atMs);
-}
 
 /** What control watches and the engine is told of. */
 function trackedSources({ probes, tunnels }: Config): string[] {
@@ -77,6 +66,10 @@ export class Daemon {
   #config: Config;
   #interfaces: readonly NamedInterface[];
   readonly #held: HeldKeeper;
+  readonly #placed = new PlacedKeeper({
+    failed: (problem) => log("warning", ["control"], problem),
+    removed: (text) => this.#event("repair", text),
+  });
   #probes: ProbeRunner | null = null;
   #stopping = false;
   /** When it was asked to stop; null = it was not. */
@@ -116,7 +109,8 @@ export class Daemon {
       store: this.#store,
       nearest,
       build: { version: VERSION, commit: COMMIT, runtime: RUNTIME },
-      onError: (error: Error) => log("error", ["api"], error.stack ?? error.message),
+      onError: (error: Error) =>
+        log("error", ["api"], `Cannot answer a request, by a fault of this program: ${reasonOf(error)}`),
       actions: {
         reload: () => this.reload(),
         release: (instance: string) => this.#hold({ type: "release", instance }),
@@ -146,6 +140,7 @@ export class Daemon {
     if (predecessor === null) await this.#listen(restarted, FRESH_PATIENCE_MS);
     // The instances first: their waiting begins, while the probes' first results are a moment away.
     const wanted = engineWanted(this.#config, text, restarted ? null : this.#heldBefore());
+    this.#placed.expect(this.#config);
     const configured = this.#link.ask({
       type: "configure",
       wanted,
@@ -155,6 +150,7 @@ export class Daemon {
     await this.#updateTunnels(this.#config);
     const { ok, text: problems } = await configured;
     this.#notices.changed(ok, restarted);
+    if (ok) this.#placed.settle(this.#config, !restarted);
     this.#store.setConfig({ ok, problems: ok ? [] : [problems], file: resolve(this.#path) });
     setInterval(() => void this.#repairSocket(), SOCKET_CHECK_MS).unref();
     if (predecessor === null) return;
@@ -206,7 +202,7 @@ export class Daemon {
   }
 
   /** Takes in what the engine says. */
-  receive(report: Report): void {
+  receive(report: Told): void {
     const told = this.#store.apply(report);
     const again = report.type === "event" && report.again === true;
     if (told !== null && !again) logEvent(told);
@@ -242,6 +238,7 @@ export class Daemon {
     // A daemon that comes after this one needs the socket at once.
     await this.#listeners.close();
     if (!this.#stopping) await this.#cleanUp();
+    if (!this.#handedOn) this.#placed.clear();
     if (this.#handedOn) await this.#tunnels.stop(true);
     // Asked to stop, all is to be over within a second: what the hand-over took is not there for scripts any more.
     const spentMs = this.#stoppingAt === null ? 0 : performance.now() - this.#stoppingAt;
@@ -328,6 +325,7 @@ export class Daemon {
     await setUpLog(config.log);
     this.#store.setWanted(config);
     this.#notices.change(config);
+    this.#placed.expect(config);
     const { ok, text } = await this.#link.ask({
       type: "configure",
       wanted: engineWanted(config, JSON.stringify(loaded)),
@@ -339,6 +337,7 @@ export class Daemon {
     }
     this.#forgetTracked(this.#config, config);
     this.#config = config;
+    this.#placed.settle(config, false);
     this.#held.move(config.runtimeDir);
     this.#interfaces = loaded.interfaces;
     this.#store.setConfig({ ok: true, problems: [], file: resolve(this.#path) });

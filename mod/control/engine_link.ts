@@ -4,7 +4,8 @@
  * @module
  */
 import { inputLines, lineOutput } from "../../lib/runtime/mod.ts";
-import type { Command, EngineWanted, Report } from "../bus/messages.ts";
+import type { Command, EngineWanted, Report, Told } from "../bus/messages.ts";
+import { endFor } from "./fault.ts";
 
 /** How the engine answered a command that asks for an answer. */
 export interface EngineAnswer {
@@ -21,6 +22,14 @@ type Asking =
   | { readonly type: "configure"; readonly wanted: EngineWanted; readonly predecessor?: number }
   | { readonly type: "release" | "resume"; readonly instance: string }
   | { readonly type: "maintenance"; readonly on: boolean };
+
+function readReport(line: string): Report {
+  try {
+    return JSON.parse(line) as Report;
+  } catch (error) {
+    return endFor(`Cannot read what the engine told (${line.length} characters)`, error);
+  }
+}
 
 export class EngineLink {
   readonly #send = lineOutput();
@@ -51,11 +60,11 @@ export class EngineLink {
   }
 
   /** Hands every report to `receive` until the engine closes the pipe. */
-  async listen(receive: (report: Report) => void): Promise<void> {
+  async listen(receive: (report: Told) => void): Promise<void> {
     const alive: Command = { type: "alive" };
     setInterval(() => this.#send(JSON.stringify(alive)), ALIVE_MS).unref();
     for await (const line of inputLines()) {
-      const report = JSON.parse(line) as Report;
+      const report = readReport(line);
       if (report.type === "configured") this.#answered(report.id, report.ok, report.problems.join("; "));
       else if (report.type === "done") this.#answered(report.id, report.ok, report.text);
       else {

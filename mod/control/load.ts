@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import { listLinks, NETLINK_ROUTE, NetlinkConnection } from "../../lib/netlink/mod.ts";
 import { BRIEF, runForOutput, SELF_PATH, selfCommand } from "../../lib/runtime/mod.ts";
-import { readFailure } from "../config/files.ts";
+import { readFailure, readTextFile } from "../config/files.ts";
 import {
   type Config,
   formatProblem,
@@ -22,7 +21,7 @@ const READ_TIMEOUT_MS = 20_000;
 /** Reads and checks the file, in a process of its own. */
 export async function readConfig(path: string): Promise<Loaded> {
   try {
-    return await readConfigText(readFileSync(path, "utf8"), path);
+    return await readConfigText(readTextFile(path), path);
   } catch (error) {
     return { ok: false, problems: [`Cannot read ${path}: ${readFailure(error)}`] };
   }

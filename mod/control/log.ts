@@ -5,6 +5,7 @@
  */
 import { configure, getLogger, type LogRecord } from "@logtape/logtape";
 import type { LogLevel } from "../bus/log_level.ts";
+import type { EventKind, HistoryEvent } from "../bus/messages.ts";
 
 const ROOT = "appliance";
 
@@ -18,11 +19,15 @@ function subjectOf({ properties, category }: LogRecord): string {
 }
 
 /** One line without control characters: what a probe's command or a peer said must not drive the reader's terminal. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
 function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const subject = subjectOf(record);
-  // deno-lint-ignore no-control-regex
-  const text = textOf(record).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  const text = oneLine(textOf(record));
   return `${time} ${record.level.padEnd(7)} ${subject === "" ? "" : `${subject}: `}${text}\n`;
 }
 
@@ -35,6 +40,8 @@ function formatJson(record: LogRecord): string {
     message: textOf(record),
   }) + "\n";
 }
+
+let ready = false;
 
 /** Sets level and format for the whole process; may be called again at a reload. */
 export async function setUpLog(
@@ -49,6 +56,13 @@ export async function setUpLog(
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+  ready = true;
+}
+
+/** Logs the error that this process ends for; a plain line where it comes before {@link setUpLog}. */
+export function logLast(category: readonly string[], text: string): void {
+  if (ready) log("error", category, text);
+  else process.stderr.write(`appliance: ${oneLine(text)}\n`);
 }
 
 /** Logs a record that was born at `atMs`, here or in the engine. */
@@ -67,4 +81,17 @@ export function log(
     timestamp: atMs,
     properties: { subject: category.join(".") },
   });
+}
+
+/** Levels of events in the log. */
+const EVENT_LEVELS: Partial<Record<EventKind, "warning" | "error">> = {
+  "split-brain": "warning",
+  mismatch: "warning",
+  repair: "warning",
+  error: "error",
+};
+
+/** Logs what is told in the history. */
+export function logEvent({ kind, subject, text, atMs }: HistoryEvent): void {
+  log(EVENT_LEVELS[kind] ?? "info", subject === null ? [kind] : [kind, subject], text, atMs);
 }

@@ -6,9 +6,10 @@
 import { parseArgs } from "node:util";
 import { collectGarbage } from "../../lib/runtime/mod.ts";
 import type { Loaded } from "../config/model.ts";
-import type { Report } from "../bus/messages.ts";
+import type { Told } from "../bus/messages.ts";
 import { Daemon } from "./daemon.ts";
 import { EngineLink } from "./engine_link.ts";
+import { endFor, endOnFaults } from "./fault.ts";
 import { readConfig } from "./load.ts";
 import { log, setUpLog } from "./log.ts";
 
@@ -36,6 +37,7 @@ function readOptions(argv: readonly string[]): ControlOptions {
 
 /** Runs until the engine closes the pipe; returns the exit code. */
 export async function runControl(argv: readonly string[]): Promise<number> {
+  endOnFaults();
   const options = readOptions(argv);
   // The engine takes the signals, and says when it is time.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
@@ -60,7 +62,7 @@ class Session {
   #fromFile: Loaded | null = null;
   #daemon: Daemon | null = null;
   /** What came before the daemon was ready to take it in. */
-  #early: Report[] = [];
+  #early: Told[] = [];
   exitCode: number | null = null;
 
   constructor(options: ControlOptions, link: EngineLink) {
@@ -69,14 +71,23 @@ class Session {
     this.#link = link;
   }
 
-  receive(report: Report): void {
+  receive(report: Told): void {
     if (report.type === "config") {
       this.#fromFile = report.loaded;
       return;
     }
     if (report.type === "hello") void this.#start(report.source, report.pid);
     if (this.#daemon === null) this.#early.push(report);
-    else this.#daemon.receive(report);
+    else this.#take(this.#daemon, report);
+  }
+
+  /** One report that could not be taken in leaves what is known behind what is true. */
+  #take(daemon: Daemon, report: Told): void {
+    try {
+      daemon.receive(report);
+    } catch (error) {
+      endFor(`Cannot take in what the engine told (${report.type})`, error);
+    }
   }
 
   async end(): Promise<number> {
@@ -101,7 +112,7 @@ class Session {
     this.#daemon = daemon;
     const early = this.#early;
     this.#early = [];
-    for (const report of early) daemon.receive(report);
+    for (const report of early) this.#take(daemon, report);
     try {
       await daemon.start(JSON.stringify(loaded), source !== null, this.#resume);
     } catch (error) {

@@ -142,8 +142,8 @@ export interface HeardFact {
   readonly packet: Uint8Array | null;
 }
 
-/** An answer to an ARP probe. */
-export interface ArpAnswer {
+/** Who said that he has an address. */
+export interface NeighbourAnswer {
   readonly interface: string;
   readonly address: string;
   readonly mac: string;
@@ -235,8 +235,10 @@ export interface Facts {
   /** Interfaces and families on which was listened: `eth0 ipv4`. */
   readonly listened: readonly string[];
   readonly heard: readonly HeardFact[];
-  readonly arpAsked: readonly string[];
-  readonly arpAnswers: readonly ArpAnswer[];
+  /** Of the tunnels' local addresses those that the kernel takes for this machine's own. */
+  readonly locals: readonly string[];
+  readonly asked: readonly string[];
+  readonly answers: readonly NeighbourAnswer[];
   /** What could not be looked at. */
   readonly unchecked: readonly Unchecked[];
 }

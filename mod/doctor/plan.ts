@@ -41,35 +41,39 @@ export function placesToListen(config: DoctorConfig | null, facts: Facts): Place
   return [...places.values()];
 }
 
-/** An interface and the addresses that are asked for on it. */
+/** An interface and the addresses of one family that are asked for on it. */
 export interface Question {
   readonly link: LinkFact;
-  /** IPv4, as text. */
+  readonly family: Family;
+  /** As text. */
   readonly addresses: readonly string[];
 }
 
 /**
- * Who is to be asked for which addresses, by ARP. Where a router is known to speak for an instance it is asked for, too:
+ * Who is to be asked for which addresses. Where a router is known to speak for an instance it is asked for, too:
  * the hardware address that has its address may have the virtual ones.
  */
 export function questions(config: DoctorConfig | null, facts: Facts): Question[] {
   const asked = new Map<string, Question>();
   let left = MOST_ASKED;
-  const ask = (link: LinkFact | null, address: string) => {
+  const ask = (link: LinkFact | null, family: Family, address: string) => {
     if (link === null || link.mac === null || !link.running || left === 0) return;
     left--;
-    asked.set(link.name, { link, addresses: unique([...asked.get(link.name)?.addresses ?? [], address]) });
+    const key = `${link.name} ${family}`;
+    asked.set(key, { link, family, addresses: unique([...asked.get(key)?.addresses ?? [], address]) });
   };
   for (const instance of instancesOf(config)) {
     const own = daemonInstance(facts, instance);
-    if (instance.family !== "ipv4") continue;
-    if (own === null && !facts.listened.includes(`${instance.interface} ipv4`)) continue;
+    const { family } = instance;
+    if (own === null && !facts.listened.includes(`${instance.interface} ${family}`)) continue;
     for (const vip of instance.addresses) {
       // What this machine holds nobody else needs to answer for; what our daemon put there nobody else may.
       if (own?.state !== "master" && holdersOfVip(facts, instance, vip).length > 0) continue;
-      ask(linkOf(facts, carrierOf(instance, vip)), vip.address);
+      ask(linkOf(facts, carrierOf(instance, vip)), family, vip.address);
     }
-    for (const address of speakersFor(instance, facts)) ask(linkOf(facts, instance.interface), address);
+    for (const address of speakersFor(instance, facts)) {
+      ask(linkOf(facts, instance.interface), family, address);
+    }
   }
   return [...asked.values()];
 }

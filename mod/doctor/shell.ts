@@ -1,11 +1,11 @@
 /**
  * Finding out about the machine. Nothing is changed on it: no module is loaded, no setting written, and what is sent is
- * a few ARP probes that name no sender.
+ * a few questions who has an address.
  *
  * @module
  */
-import { askByArp } from "./collect/arp.ts";
 import { askDaemon, readPortHolder, runtimeDirTrouble } from "./collect/api.ts";
+import { askNeighbours } from "./collect/ask.ts";
 import { readFeatures } from "./collect/feature.ts";
 import { readFirewall } from "./collect/firewall.ts";
 import { listenAt } from "./collect/listen.ts";
@@ -26,12 +26,14 @@ export interface Examination {
   readonly file: string | null;
   /** Where a daemon would answer. */
   readonly socket: string;
+  /** Whether the kernel takes a tunnel's local address for one of this machine's. */
+  readonly isAtHome: (tunnel: DoctorConfig["tunnels"][number]) => boolean;
   /** Told before the time-consuming part, with its length in milliseconds. */
   readonly onListen?: (durationMs: number) => void;
 }
 
 /** Finds everything out; takes at most some 5 s. Throws SyscallError when there is no netlink. */
-export async function examine({ config, file, socket, onListen }: Examination): Promise<Facts> {
+export async function examine({ config, file, socket, isAtHome, onListen }: Examination): Promise<Facts> {
   const network = readNetwork();
   const features = readFeatures();
   const unchecked: Unchecked[] = [];
@@ -53,15 +55,16 @@ export async function examine({ config, file, socket, onListen }: Examination): 
     listenedMs: 0,
     listened: [],
     heard: [],
-    arpAsked: [],
-    arpAnswers: [],
+    locals: config === null ? [] : config.tunnels.filter(isAtHome).map(({ local }) => local),
+    asked: [],
+    answers: [],
     unchecked,
   };
   const places = placesToListen(config, before);
   if (places.length > 0) onListen?.(LISTEN_MS);
   const wire = await listenAt(places, LISTEN_MS);
   const heard: Facts = { ...before, ...wire };
-  const answers = await askByArp(questions(config, heard));
+  const answers = await askNeighbours(questions(config, heard));
   return { ...heard, ...answers, unchecked: [...unchecked, ...wire.unchecked, ...answers.unchecked] };
 }
 

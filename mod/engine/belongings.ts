@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { monotonicNs } from "../../lib/libc/mod.ts";
 import type { RouteEvent } from "../../lib/netlink/mod.ts";
 import { parseAddress } from "../../lib/packet/mod.ts";
 import { DropTable } from "../accept/shell.ts";
@@ -22,10 +23,13 @@ import type { MonotonicNs } from "./deadlines.ts";
 import { placementsOf, placementsOfVips } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
 import { RouteKeeper } from "./routes.ts";
-import type { Timer } from "./timer.ts";
+import { Timer } from "./timer.ts";
 
 /** Owner of what is there whoever is master; no instance can be called so. */
 export const STATIC = "(static)";
+
+/** Until addresses that accept nothing, and whose filter the kernel did not take, are guarded again. */
+const GUARD_RETRY = 2e9;
 
 /** What the belongings need of the routers around them. */
 export interface BelongingsHost {
@@ -55,6 +59,9 @@ export class Belongings {
   readonly #table = new DropTable();
   #static: StaticConfig = NO_STATIC;
   #staticTold = true;
+  /** Those whose addresses accept nothing. */
+  #closed: readonly VrrpConfig[] = [];
+  readonly #guardTimer = new Timer(() => this.#guard());
   /** By owner: why packets to its addresses are not dropped though they should be. */
   #unguarded = new Map<string, string>();
   readonly #plans = new WeakMap<Wants, Planned>();
@@ -217,7 +224,12 @@ export class Belongings {
 
   /** Drops what is for the addresses of these instances, as far as they do not accept it. */
   guard(configs: readonly VrrpConfig[]): void {
-    const closed = configs.filter(({ accept, priority }) => !accept && priority !== 255);
+    this.#closed = configs.filter(({ accept, priority }) => !accept && priority !== 255);
+    this.#guard();
+  }
+
+  #guard(): void {
+    const closed = this.#closed;
     const guarded = closed.flatMap((config) =>
       [...config.addresses, ...config.extra].map(({ address, dev }) => ({
         address: parseAddress(address)!,
@@ -232,8 +244,17 @@ export class Belongings {
       const text = `Cannot set accept: false: ${(error as Error).message}`;
       this.#unguarded = new Map(closed.map(({ name }) => [name, text]));
     }
+    this.#host.schedule(
+      this.#guardTimer,
+      this.#unguarded.size === 0 ? Infinity : monotonicNs() + GUARD_RETRY,
+    );
     for (const [name, text] of this.#unguarded) if (before.get(name) !== text) this.#trouble(name, text);
-    for (const name of before.keys()) if (!this.#unguarded.has(name)) this.#changed(name);
+    for (const name of before.keys()) {
+      if (this.#unguarded.has(name)) continue;
+      if (closed.some((config) => config.name === name)) {
+        this.#event(name, "repair", "accept: false holds now");
+      } else this.#changed(name);
+    }
   }
 
   /** Tells control of what is always there, where that changed. */
@@ -298,6 +319,7 @@ export class Belongings {
       this.#host.addresses.forget(STATIC);
     } else this.drop(STATIC, now);
     this.#static = NO_STATIC;
+    this.#host.schedule(this.#guardTimer, Infinity);
     this.#table.close();
   }
 

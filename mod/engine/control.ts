@@ -4,6 +4,7 @@
  * @module
  */
 import { type Epoll, EPOLLOUT, monotonicNs, reapChild } from "../../lib/libc/mod.ts";
+import type { Command } from "../bus/messages.ts";
 import type { ControlProcess } from "./child.ts";
 import type { MonotonicNs } from "./deadlines.ts";
 import type { Outbox } from "./outbox.ts";
@@ -22,8 +23,8 @@ export interface ControlHost {
   readonly closed: (fd: number) => void;
   /** There is a control process that knows nothing so far. */
   readonly connected: (pipe: LinePipe) => void;
-  /** It says this, one command a line. */
-  readonly heard: (line: string) => void;
+  /** It says this. */
+  readonly heard: (command: Command) => void;
   /**
    * It has ended; returns whether another one is to take its place.
    *
@@ -123,9 +124,21 @@ export class ControlKeeper {
     if ((events & ~EPOLLOUT) === 0) return;
     const { lines, closed } = pipe.read();
     if (lines.length > 0) this.#silence = 0;
-    for (const line of lines) this.#host.heard(line);
+    for (const line of lines) this.#hear(line);
     // It has died or is about to.
     if (closed) this.hangUp();
+  }
+
+  /** What is no command ends nothing: a slip of control must not cost the engine its life. */
+  #hear(line: string): void {
+    let command: Command;
+    try {
+      command = JSON.parse(line) as Command;
+    } catch (error) {
+      const text = `cannot read what control told (${line.length} characters): ${(error as Error).message}`;
+      return this.#host.outbox.log("error", ["engine"], text);
+    }
+    this.#host.heard(command);
   }
 
   #gone(): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DROP_REASONS, type DropReason, type InstanceCounters } from "../bus/messages.ts";
+import { type DropReason, type InstanceCounters, noDrops } from "../bus/messages.ts";
 
 type Numeric = Exclude<keyof InstanceCounters, "dropped">;
 
@@ -19,11 +19,6 @@ const NAMES: readonly Numeric[] = [
   "intervalMismatch",
 ];
 
-/** Counts by drop reason, all zero. */
-export function dropCounters(): Record<DropReason, number> {
-  return Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
-}
-
 /** The counters of one instance; they only grow. */
 export class Counters {
   sent = 0;
@@ -35,7 +30,7 @@ export class Counters {
   repaired = 0;
   addressMismatch = 0;
   intervalMismatch = 0;
-  readonly dropped = dropCounters();
+  readonly dropped = noDrops();
   #droppedChanged = true;
   readonly #told = new Map<Numeric, number>();
 

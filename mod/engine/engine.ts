@@ -94,7 +94,7 @@ export class Engine {
       opened: (fd, read) => this.#watch(fd, ORDER.commands, read),
       closed: (fd) => this.#unwatch(fd),
       connected: (pipe) => this.#greet(pipe),
-      heard: (line) => this.#attempt(JSON.parse(line) as Command),
+      heard: (command) => this.#attempt(command),
       ended: (exitCode) => this.#controlEnded(exitCode),
     });
     this.#routers = new VirtualRouters({

@@ -6,6 +6,7 @@
 import {
   closeFd,
   Epoll,
+  ESRCH,
   pidfdOpen,
   pidfdQueue,
   pidfdSignal,
@@ -21,14 +22,15 @@ const LIMIT_MS = 1000;
  * Makes it end without a goodbye, its addresses left in place; one that hangs is killed. Blocks, for this engine has
  * nothing else to do yet: between the last word of the one and the first of the other nothing may come.
  *
- * @returns Whether it has ended.
+ * @returns Whether it has ended. Throws SyscallError when that cannot be known.
  */
 export function endPredecessor(pid: number): boolean {
   let pidfd: number;
   try {
     pidfd = pidfdOpen(pid);
   } catch (error) {
-    if (error instanceof SyscallError) return true;
+    // Only this says that it has ended: without a descriptor to spare nothing is known.
+    if (error instanceof SyscallError && error.errno === ESRCH) return true;
     throw error;
   }
   const epoll = new Epoll();
@@ -36,7 +38,11 @@ export function endPredecessor(pid: number): boolean {
     epoll.add(pidfd);
     // Queued: the signal by hand asks a supervised engine to be started anew, and there would be two.
     return [() => pidfdQueue(pidfd, SIGUSR2), () => pidfdSignal(pidfd, SIGKILL)]
-      .some((send) => !send() || epoll.wait(LIMIT_MS) > 0);
+      .some((send) => {
+        // What reaches nobody because it has ended is seen at once; what was not permitted is not.
+        send();
+        return epoll.wait(LIMIT_MS) > 0;
+      });
   } finally {
     epoll.close();
     closeFd(pidfd);

@@ -263,7 +263,7 @@ export class VirtualRouters {
     if (instance.name !== config.name) this.rename(instance, config.name);
     instance.mismatches.clear();
     this.surroundings.forgetFollowed();
-    this.dispatch(instance, { type: "configure", config }, now);
+    this.dispatch(instance, this.surroundings.reconfigured(instance, config, now), now);
     this.#toTell.add(instance);
   }
 

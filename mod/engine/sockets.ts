@@ -6,6 +6,7 @@
  */
 import { closeFd, EAGAIN, EINTR, ENETDOWN, errnoText } from "../../lib/libc/mod.ts";
 import { formatAddress } from "../../lib/packet/mod.ts";
+import { noDrops } from "../bus/messages.ts";
 import type { LinkTable } from "../link/model.ts";
 import { linkNamed } from "../link/step.ts";
 import type { ReceivedPacket } from "../vrrp/model.ts";
@@ -18,7 +19,6 @@ import {
   receivePackets,
   type VrrpSockets,
 } from "../vrrp/shell.ts";
-import { dropCounters } from "./counters.ts";
 import type { Instance } from "./instance.ts";
 
 /** At most this many packets of one socket are read in one wake-up, so that a flood cannot starve deadlines. */
@@ -58,7 +58,7 @@ export class SocketSet {
   readonly #bySockets = new Map<VrrpSockets, Entry>();
 
   /** Packets that belong to no instance, by reason. */
-  readonly strays = dropCounters();
+  readonly strays = noDrops();
 
   constructor(host: SocketsHost) {
     this.#host = host;

@@ -9,8 +9,8 @@ import { zonedAddress } from "../../lib/packet/mod.ts";
 import { sharedConditions } from "../group/step.ts";
 import type { LinkTable } from "../link/model.ts";
 import { trackedInstance, trackedUnits, trackSource } from "../track/step.ts";
-import type { TrackConfig } from "../vrrp/config.ts";
-import type { Conditions } from "../vrrp/model.ts";
+import type { TrackConfig, VrrpConfig } from "../vrrp/config.ts";
+import type { Conditions, VrrpEvent } from "../vrrp/model.ts";
 import { conditionsOf, sameConditions, type Tracked } from "./conditions.ts";
 import type { MonotonicNs } from "./deadlines.ts";
 import { DefaultRoutes } from "./default_routes.ts";
@@ -56,6 +56,20 @@ export class Surroundings {
   /** Says which addresses are virtual, and so no source of advertisements; each as `zonedAddress` tells it. */
   setVirtualAddresses(addresses: ReadonlySet<string>): void {
     this.#virtualAddresses = addresses;
+  }
+
+  /**
+   * The event by which an instance gets another config: with the weights that apply under it, as far as they are known.
+   * All else is looked at when every instance has its new config: see {@link review}.
+   */
+  reconfigured(instance: Instance, config: VrrpConfig, now: MonotonicNs): VrrpEvent {
+    const { conditions } = instance.state;
+    const { adjustments, settled } = this.#lookAround(config, now);
+    return {
+      type: "configure",
+      config,
+      conditions: { ...conditions, adjustments, settled: conditions.settled && settled },
+    };
   }
 
   /** Instances came or have other configs: who tracks whom is to be found anew. */
@@ -122,15 +136,20 @@ export class Surroundings {
   #ownConditions(instance: Instance, now: MonotonicNs): Conditions {
     const { config, socketError } = instance;
     const links = this.#host.links();
-    const known = conditionsOf(config, {
+    const known = this.#lookAround(config, now);
+    const vmacError = config.vmac === null ? null : this.#host.vmacError(config.vmac.name);
+    const errors = [socketError, vmacError, ownedByBase(config, links)].filter((error) => error !== null);
+    return errors.length === 0 ? known : { ...known, faults: [...known.faults, ...errors] };
+  }
+
+  #lookAround(config: VrrpConfig, now: MonotonicNs): Conditions {
+    const links = this.#host.links();
+    return conditionsOf(config, {
       links,
       link: (name) => this.#watchedLinks.look(name, config.debounce[name], links, now),
       tracked: (track) => this.#lookAt(track),
       isVirtual: this.#isVirtual,
     });
-    const vmacError = config.vmac === null ? null : this.#host.vmacError(config.vmac.name);
-    const errors = [socketError, vmacError, ownedByBase(config, links)].filter((error) => error !== null);
-    return errors.length === 0 ? known : { ...known, faults: [...known.faults, ...errors] };
   }
 
   /** What is known of something that an instance tracks and that is no interface. */

@@ -89,6 +89,14 @@ function refusal(connection: NetlinkConnection, item: Item, error: SyscallError)
   };
 }
 
+/** Removes such of these items as are there exactly as they are here; returns what was removed. */
+export function removeItems(connection: NetlinkConnection, items: readonly Item[]): string[] {
+  if (items.length === 0) return [];
+  const ordered = items.toReversed();
+  const errors = connection.batch(ordered.map(removeRequest));
+  return ordered.filter((_, index) => errors[index] === null).map(({ kind, text }) => `${kind} ${text}`);
+}
+
 /** Removes such of these items as an earlier run left in the kernel; returns what was removed. */
 export function removeLeftovers(connection: NetlinkConnection, items: readonly Item[]): string[] {
   const ordered = items.toReversed();

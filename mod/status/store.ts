@@ -4,15 +4,14 @@
  *
  * @module
  */
-import { DROP_REASONS } from "../bus/messages.ts";
+import { noDrops } from "../bus/messages.ts";
 import type {
   Carried,
-  DropCounters,
   EngineFigures,
   HistoryEvent,
   InstanceCounters,
   InstanceReport,
-  Report,
+  Told,
 } from "../bus/messages.ts";
 import type { VrrpConfig } from "../vrrp/config.ts";
 import type { ConfigOutcome, HistoryEntry, StatusSnapshot, StatusSources, SyncGroup } from "./model.ts";
@@ -41,11 +40,6 @@ export interface WantedStatus {
   readonly node: string;
   readonly vrrp: readonly Pick<VrrpConfig, "name" | "unit" | "family" | "track">[];
   readonly groups: readonly SyncGroup[];
-}
-
-/** Counts by drop reason, all zero. */
-export function noDrops(): DropCounters {
-  return Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as unknown as DropCounters;
 }
 
 const NO_COUNTERS: InstanceCounters = Object.freeze({
@@ -92,10 +86,10 @@ export class StatusStore {
   }
 
   /**
-   * Takes in what the engine says. Reports that tell nothing lasting (`done`, `log`, `reload`) are ignored. Returns what
+   * Takes in what the engine says. Reports that tell nothing lasting (`log`, `reload`) are ignored. Returns what
    * is told of an event; null when there is nothing to tell.
    */
-  apply(report: Report): HistoryEntry | null {
+  apply(report: Told): HistoryEntry | null {
     if (report.type === "event") {
       const told = this.#events.take(report.event);
       return told === null ? null : this.add(told);
@@ -104,7 +98,7 @@ export class StatusStore {
     return null;
   }
 
-  #keep(report: Exclude<Report, { readonly type: "event" }>): void {
+  #keep(report: Exclude<Told, { readonly type: "event" }>): void {
     switch (report.type) {
       case "hello":
         this.#enginePid = report.pid;
@@ -131,11 +125,7 @@ export class StatusStore {
       case "engine":
         this.#figures = report.engine;
         return;
-      case "configured":
-        this.setConfig({ ok: report.ok, problems: report.problems });
-        return;
       case "config":
-      case "done":
       case "log":
       case "reload":
       case "stopping":

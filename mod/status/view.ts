@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Carried } from "../bus/messages.ts";
+import { type Carried, noDrops } from "../bus/messages.ts";
 import type { HistoryEntry, StatusSnapshot, SyncGroup } from "./model.ts";
 import type { EventDocument, GroupEntry, InstanceEntry, StatusDocument, TrackEntry } from "./schema.ts";
-import { countersOf, noDrops } from "./store.ts";
+import { countersOf } from "./store.ts";
 import {
   addCounters,
   allInUnits,

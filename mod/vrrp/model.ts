@@ -118,7 +118,8 @@ export type VrrpEvent =
   | { readonly type: "packet"; readonly packet: ReceivedPacket }
   /** The deadline that {@link nextDue} told has come. */
   | { readonly type: "timer" }
-  | { readonly type: "configure"; readonly config: VrrpConfig }
+  /** `conditions`: what is allowed under this config, so that no priority is told that never was wanted; or as before. */
+  | { readonly type: "configure"; readonly config: VrrpConfig; readonly conditions?: Conditions }
   | { readonly type: "release"; readonly reason: string; readonly lingerNs: Ns }
   | { readonly type: "resume" }
   /** Every member of the group is ready to be master. */

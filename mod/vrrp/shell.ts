@@ -30,12 +30,12 @@ import {
   IPV6_RECVPKTINFO,
   ipv6Mreq,
   Ipv6Receiver,
-  MessageBatch,
   openSocket,
   sendTo,
   setBufferSize,
   setIntOption,
   setOption,
+  SlotBatch,
   SO_PRIORITY,
   SOCK_DGRAM,
   SOCK_RAW,
@@ -98,7 +98,7 @@ export const RECEIVE_BATCH = 32;
 /** An advertisement of 255 addresses in an authentication header has half of that; what is longer is refused for it. */
 const SLOT_SIZE = 2048;
 
-const ipv4 = new MessageBatch(RECEIVE_BATCH, SLOT_SIZE);
+const ipv4 = new SlotBatch(RECEIVE_BATCH, SLOT_SIZE);
 const ipv6 = new Ipv6Receiver(65536);
 
 /** The sockets of one interface and family, shared by all virtual routers on it. */

@@ -85,7 +85,12 @@ function decide(state: VrrpState, event: VrrpEvent, now: MonotonicNs): VrrpStep 
     case "conditions":
       return reprioritized({ ...state, conditions: event.conditions }, state, now);
     case "configure":
-      return onConfigure(state, event.config, now);
+      return onConfigure(
+        { ...state, conditions: event.conditions ?? state.conditions },
+        state,
+        event.config,
+        now,
+      );
     case "release":
       return reconsider({ ...state, released: event.reason }, [], now, event.lingerNs);
     case "resume":
@@ -178,8 +183,8 @@ function awaitResume(state: VrrpState, effects: VrrpEffect[], now: MonotonicNs):
 
 // --- Changes of conditions and configuration ----------------------------------------------------------------------
 
-function onConfigure(state: VrrpState, config: VrrpConfig, now: MonotonicNs): VrrpStep {
-  const before = state.config;
+function onConfigure(state: VrrpState, old: VrrpState, config: VrrpConfig, now: MonotonicNs): VrrpStep {
+  const before = old.config;
   const own = intervalNs(config.intervalCs);
   const sameInterval = config.intervalCs === before.intervalCs && config.version === before.version;
   // What a version 3 backup has learnt of its master stays true.
@@ -190,7 +195,7 @@ function onConfigure(state: VrrpState, config: VrrpConfig, now: MonotonicNs): Vr
   const blocked = sameAddresses ? state.blocked : null;
   const ownFailures = sameAddresses ? state.ownFailures : 0;
   const checksum = config.checksum === "auto" ? state.checksum : config.checksum;
-  const result = reprioritized({ ...state, config, interval, blocked, ownFailures, checksum }, state, now);
+  const result = reprioritized({ ...state, config, interval, blocked, ownFailures, checksum }, old, now);
   if (state.phase !== "master" || result.state.phase !== "master") return result;
   const due = sameInterval ? result.state.due : Math.min(result.state.due, now + own);
   const effects: VrrpEffect[] = [...result.effects, { type: "own-addresses" }];

@@ -1,6 +1,6 @@
 /** The API by curl, over the unix socket and over TCP, and the commands that read it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Appliance,
@@ -242,6 +242,38 @@ describeLab("the API", ["curl"], () => {
     expect(router.command("reload")).toMatchObject({ code: 0 });
     expect(health(8405)).toBe("200");
   }, 15_000);
+
+  test(
+    "a reload finds the daemon also where the file has moved its socket, and tells nobody else to reload",
+    () => {
+      const moved = join(lab.directory, "elsewhere", "api.sock");
+      router.writeConfig(yaml().replace("api: {", `api: {"socket":"${moved}",`));
+      expect(router.command("status").code).toBe(3);
+      expect(router.command("reload")).toMatchObject({ code: 0 });
+      expect(router.command("status").code).toBe(0);
+      expect(existsSync(moved)).toBe(true);
+      router.writeConfig(yaml());
+      // Another file is another daemon's, though it may look alike.
+      const copy = join(lab.directory, "copy.yaml");
+      writeFileSync(
+        copy,
+        readFileSync(router.configPath, "utf8").replace("api: {", `api: {"socket":"${moved}2",`),
+      );
+      expect(run([appliancePath(), "reload", "-c", copy]).code).toBe(3);
+      // Whoever may not look is told what to type.
+      chmodSync(lab.directory, 0o755);
+      chmodSync(router.configPath, 0o644);
+      const argv = [appliancePath(), "reload", "-c", router.configPath];
+      const { code, stderr } = run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...argv]);
+      expect([code, stderr]).toEqual([
+        3,
+        expect.stringContaining(`(kill -HUP ${router.enginePid} reloads it)`),
+      ]);
+      expect(router.command("reload")).toMatchObject({ code: 0 });
+      expect(router.command("status").code).toBe(0);
+    },
+    15_000,
+  );
 
   test(
     "a reload by signal to where nobody can listen says so in log and history, and changes nothing",

@@ -23,6 +23,8 @@ const NOBODY = 65534;
 const LIMIT_MS = 6000;
 const KEEPALIVED = { version: 3, priority: 200, interval: 0.1, vip: VIP } as const;
 
+const SIX_VIP = "2001:db8::99/64";
+
 const GRETAP = {
   type: "gretap",
   local: "10.0.0.5",
@@ -135,7 +137,8 @@ describeLab("appliance doctor", ["keepalived"], () => {
         "table inet guard { chain input { type filter hook input priority 0; policy accept; ip protocol 112 drop; }; }",
     });
     stranger = peer("stolen");
-    stranger.ip(`addr add ${VIP}/24 dev eth0`);
+    stranger.ip(`addr add ${VIP}/24 dev eth0`, `addr add ${SIX_VIP} dev eth0 nodad`);
+    nodes.tunnel.ip("route add local 10.0.0.6 dev lo");
     await waitFor(() => masters.every((node) => node.has(VIP)) && nodes.rival.has(VIP), {
       timeoutMs: 10_000,
       what: "keepalived to be master",
@@ -150,10 +153,16 @@ describeLab("appliance doctor", ["keepalived"], () => {
       hears: examine(nodes.hears, webYaml(100)),
       auth: examine(nodes.auth, v2),
       filter: examine(nodes.filter, webYaml(100)),
-      stolen: examine(nodes.stolen, webYaml(100)),
+      stolen: examine(nodes.stolen, webYaml(100, { addresses: [`${VIP}/24`, "fe80::99/64", SIX_VIP] })),
       user: examine(nodes.user, webYaml(100), NOBODY),
       bare: examine(nodes.bare, null),
-      tunnel: examine(nodes.tunnel, yamlOf({ tunnels: { gretap1: GRETAP }, vrrp: { web: web(100) } })),
+      tunnel: examine(
+        nodes.tunnel,
+        yamlOf({
+          tunnels: { gretap1: GRETAP, gretap2: { ...GRETAP, local: "10.0.0.6", addresses: [] } },
+          vrrp: { web: web(100) },
+        }),
+      ),
     };
     for (const name of NAMES) answers[name] = await all[name];
     after = traces(nodes.good);
@@ -216,7 +225,7 @@ describeLab("appliance doctor", ["keepalived"], () => {
       expect([found.severity, found.fix[0]]).toEqual(["error", "modprobe ip_gre"]);
       expect(answers.tunnel.code).toBe(1);
     }
-    expect(only(answers.tunnel, /its local address 10\.0\.0\.5 is on no interface/).severity).toBe("error");
+    expect(only(answers.tunnel, /its local address .* is on no interface/).severity).toBe("error");
     expect(answers.bare.code).toBe(0);
   });
 
@@ -252,6 +261,14 @@ describeLab("appliance doctor", ["keepalived"], () => {
       new RegExp(`${VIP} of instance web is answered for by ${stranger.mac()}`),
     );
     expect([found.severity, answers.stolen.code]).toEqual(["error", 1]);
+    const six = only(
+      answers.stolen,
+      new RegExp(`2001:db8::99 of instance web is answered for by ${stranger.mac()}`),
+    );
+    expect([six.severity, six.fix[0]]).toEqual([
+      "error",
+      "ndisc6 2001:db8::99 eth0   # whose hardware address is it?",
+    ]);
   });
 
   test("without root it says what it could not look at", () => {

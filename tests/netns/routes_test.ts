@@ -1,5 +1,6 @@
 /** Addresses that are not advertised, routes and rules: with the master, always there, put back; accept mode off. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import {
   type Appliance,
   createLab,
@@ -560,16 +561,48 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
       await waitFor(() => routeTexts(a).length === 2, { timeoutMs: 500, what: "the routes" });
       expect(routeTexts(a)).toContain("10.5.0.0/16 via 10.1.0.8 dev eth1");
 
-      const control = second.controlPid!;
-      killAll([second.enginePid]);
+      // What the config no longer names goes too, and only what that daemon has put there itself.
+      await second.killHard();
+      a.ip(
+        "route add 10.66.0.0/16 via 10.1.0.9 proto 112",
+        "rule add from 10.66.0.0/16 table 100 protocol 112",
+      );
+      const third = await a.startAppliance(
+        webYaml(150, { extra: [EXTRA], routes: ["10.7.0.0/16 via 10.1.0.9"] }),
+        {
+          name: "again",
+        },
+      );
+      const left = () =>
+        third.events().find(({ text }) => text.includes("left behind by an earlier run"))?.text;
+      await waitFor(() => left() !== undefined, {
+        timeoutMs: 2000,
+        what: "the removal",
+        explain: () => third.log,
+      });
+      await third.waitState("web", "master", 4000);
+      await waitFor(() => routeTexts(a).length === 2, {
+        timeoutMs: 500,
+        what: "the route",
+        explain: () => third.log,
+      });
+      expect(routeTexts(a)).toEqual([
+        "10.66.0.0/16 via 10.1.0.9 dev eth1",
+        "10.7.0.0/16 via 10.1.0.9 dev eth1",
+      ]);
+      expect(ruleTexts(a)).toEqual([expect.stringContaining("from 10.66.0.0/16 lookup 100")]);
+      a.ip("route del 10.66.0.0/16 proto 112", "rule del from 10.66.0.0/16 table 100 protocol 112");
+
+      const control = third.controlPid!;
+      killAll([third.enginePid]);
       await waitFor(() => empty(a) && !a.has(VIP) && !a.has(EXTRA), {
         timeoutMs: 3000,
         what: "control to clean up",
-        explain: () => JSON.stringify([routes(a), ruleTexts(a), a.addresses(), second.log]),
+        explain: () => JSON.stringify([routes(a), ruleTexts(a), a.addresses(), third.log]),
       });
       expect(control).toBeGreaterThan(0);
     },
-    15_000,
+    20_000,
   );
 
   test("a daemon that is started again in time goes on with what is there", async () => {
@@ -647,6 +680,35 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
     await waitFor(() => ruleset(a) === "", { timeoutMs: 500, what: "the table to go with its process" });
     client.ip("route del 10.1.0.0/24", "addr del 2001:db8::9/64 dev eth0");
   }, 30_000);
+
+  test("accept: false that the kernel did not take is tried again", async () => {
+    if (findProgram("nft") === null) {
+      return console.warn("skipped: nft is not installed (Debian package nftables)");
+    }
+    const daemon = await a.startAppliance(webYaml(150));
+    await daemon.waitState("web", "master", 3000);
+    // As another daemon would that is there already, with both names that we know.
+    const program = join(import.meta.dir, "lab", "programs", "own_tables.ts");
+    const owner = a.spawn([process.execPath, program, "appliance", `appliance-${daemon.enginePid}`]);
+    await waitFor(() => owner.stdout.includes("ready"), {
+      timeoutMs: 3000,
+      what: "the tables",
+      explain: () => owner.stderr,
+    });
+    daemon.writeConfig(webYaml(150, { accept: false }));
+    expect(daemon.command("reload").code).toBe(0);
+    expect(await problems(daemon)).toEqual([expect.stringContaining("Cannot set accept: false: ")]);
+    await owner.stop();
+    await waitFor(async () => (await problems(daemon)).length === 0, {
+      timeoutMs: 4000,
+      what: "the filter to be set",
+      explain: () => daemon.log,
+    });
+    expect(ruleset(a)).toContain(VIP);
+    expect(daemon.events().some(({ text }) => text === "accept: false holds now")).toBe(true);
+    expect((await daemon.stop()).code).toBe(0);
+    expect(ruleset(a)).toBe("");
+  }, 15_000);
 
   test("a fail-over with a hundred routes and rules is as quick as one without", async () => {
     const many = {

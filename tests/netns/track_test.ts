@@ -76,6 +76,15 @@ describeLab("what instances track", [], () => {
     a.ip("route del default via 10.1.0.8 metric 60", "route del unreachable default", "route del 0.0.0.0/1");
     a.ip("route flush table 100");
     await priority(daemon, 100);
+    // Priority and weights change in one go: what never was wanted is neither told nor sent.
+    const told = () => daemon.events().filter(({ kind }) => kind === "priority").length;
+    const before = told();
+    daemon.writeConfig(webYaml(100));
+    expect(daemon.command("reload").code).toBe(0);
+    daemon.writeConfig(webYaml(180, { track: [{ route: "default", weight: -80 }] }));
+    expect(daemon.command("reload").code).toBe(0);
+    expect((await daemon.instance("web")).priority).toMatchObject({ base: 180, effective: 100 });
+    expect(told()).toBe(before);
   }, 15_000);
 
   test("a default route that vanishes with its interface, silently", async () => {

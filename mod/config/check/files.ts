@@ -6,6 +6,7 @@
 import type { Path } from "../document.ts";
 import { readFailure } from "../files.ts";
 import type { RawConfig } from "../schema.ts";
+import { CONTROL } from "../schema/base.ts";
 import type { Check } from "./context.ts";
 
 /** Files that hold secrets: what stands in the place of their names may be the secret itself, so it is not shown. */
@@ -23,9 +24,40 @@ function read(check: Check, path: Path, file: string, named: string): string | n
   }
 }
 
-/** A secret as its file has it, without the line end. */
+/** A secret as its file has it, without the line end, nor the byte order mark that some editors write. */
 export function secretOf(contents: string): string {
-  return contents.replace(/[\r\n]+$/, "");
+  return contents.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
+}
+
+/** Tells what keeps the text of a file from being the token. */
+function checkToken(check: Check, path: Path, text: string): void {
+  const token = secretOf(text);
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  const foreign = /[^\0-\x7f]/.test(token);
+  check.report({
+    path,
+    what: `${SECRET_FILE} which ${foreign ? "holds more than ASCII" : "does not hold one word"}`,
+    instead: foreign
+      ? "an HTTP header carries letters, digits and signs of ASCII only"
+      : "put the token alone into it",
+  });
+}
+
+/** Tells what keeps the text of a file from being a password. */
+function checkPassword(check: Check, path: Path, text: string): void {
+  const password = secretOf(text);
+  if (password === "") return check.report({ path, what: `${SECRET_FILE} which is empty` });
+  if (password.includes("\uFFFD")) {
+    const instead = "save it as UTF-8: bytes that are none are not kept as they are";
+    return check.report({ path, what: `${SECRET_FILE} which is not UTF-8 text`, instead });
+  }
+  if (!CONTROL.test(password)) return;
+  const lines = /[\r\n]/.test(password);
+  check.report({
+    path,
+    what: `${SECRET_FILE} which holds ${lines ? "more than one line" : "a control character"}`,
+    instead: "put the password alone into it, on one line",
+  });
 }
 
 /** Reads every file that the config names into `check.contents`, by the name that the config gives. */
@@ -34,20 +66,14 @@ export function checkFiles(check: Check, raw: RawConfig): void {
   if (tokenFile !== undefined) {
     const path = ["api", "token_file"];
     const text = read(check, path, tokenFile, SECRET_FILE);
-    if (text !== null && !/^[\x21-\x7e]+$/.test(secretOf(text))) {
-      check.report({
-        path,
-        what: `${SECRET_FILE} which does not hold one word`,
-        instead: "put the token alone into it",
-      });
-    }
+    if (text !== null) checkToken(check, path, text);
   }
   for (const [name, instance] of Object.entries(raw.vrrp ?? {})) {
     const file = instance?.auth?.key_file;
     if (file === undefined) continue;
     const path = ["vrrp", name, "auth", "key_file"];
     const text = read(check, path, file, SECRET_FILE);
-    if (text !== null && secretOf(text) === "") check.report({ path, what: `${SECRET_FILE} which is empty` });
+    if (text !== null) checkPassword(check, path, text);
   }
   for (const [name, probe] of Object.entries(raw.probes ?? {})) {
     if (probe === undefined || !("ca" in probe) || probe.ca === undefined) continue;

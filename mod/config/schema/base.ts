@@ -82,6 +82,19 @@ export function text(description: string, keywords: Readonly<Record<string, unkn
   });
 }
 
+/** Characters that no password has: one that seems to has them by a slip, as the line end of a block of text. */
+// deno-lint-ignore no-control-regex
+export const CONTROL = /[\0-\x1f\x7f]/;
+
+/** A password. */
+export function password(description: string) {
+  return scalar({ description, type: ["string", "number", "boolean"] }, (value, fail) => {
+    if (value === "") return fail("is empty", "write some text, or leave the key out");
+    if (!CONTROL.test(value)) return value;
+    return fail("holds a line end or another control character", "write it on one line");
+  });
+}
+
 /** A path of a file. */
 export function path(description: string, keywords: Readonly<Record<string, unknown>> = {}) {
   return scalar({ description, type: "string", ...keywords }, (value, fail) => {

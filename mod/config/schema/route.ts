@@ -20,6 +20,7 @@ import {
   shorthand,
 } from "./base.ts";
 import type { Fail } from "./base.ts";
+import { FOREIGN_ROUTE_WORDS, FOREIGN_RULE_WORDS, FOREIGN_TYPES } from "./iproute.ts";
 
 /** What holds where a key is left out. */
 export const ROUTE_DEFAULTS = { type: "unicast", table: 254, weight: 1 } as const;
@@ -193,14 +194,24 @@ const RULE_WORDS: Readonly<Record<string, string>> = {
   suppress_prefixlength: "suppress_prefix",
 };
 
+/** Families that may stand before a gateway: `via inet6 fe80::1`, an IPv4 route by an IPv6 router (RFC 5549). */
+const GATEWAY_FAMILIES: Readonly<Record<string, "ipv4" | "ipv6">> = { inet: "ipv4", inet6: "ipv6" };
+
 /** Takes `word value` pairs off the front of a line and puts them under our keys. */
 class Line {
   readonly #words: string[];
   readonly #fail: Fail;
+  readonly #foreign: Readonly<Record<string, string>>;
 
-  constructor(text: string, fail: Fail) {
+  /** @param foreign Words that others have, and what to do about them. */
+  constructor(text: string, fail: Fail, foreign: Readonly<Record<string, string>> = {}) {
     this.#words = text.trim().split(/\s+/).filter((word) => word !== "");
     this.#fail = fail;
+    this.#foreign = foreign;
+    const command = /^(?:ip\s+)?(?:-[46]\s+)?(?:route|rule)(?:\s+(?:add|append|replace))?(?=\s)/.exec(
+      text.trim(),
+    )?.[0];
+    if (command !== undefined) fail(`begins with \`${command}\``, "write what follows it");
   }
 
   get next(): string | undefined {
@@ -215,19 +226,42 @@ class Line {
   pair(known: Readonly<Record<string, string>>, into: Words, more: readonly string[] = []): void {
     const word = this.take();
     const key = Object.hasOwn(known, word) ? known[word]! : null;
+    if (Object.hasOwn(this.#foreign, word) && key === null) {
+      this.#fail(`has the word \`${word}\`, which is not supported`, this.#foreign[word]!);
+    }
     if (key === null) {
       this.#fail(`has the word \`${word}\``, oneOfWords(word, [...Object.keys(known), ...more]));
     }
     if (this.next === undefined) this.#fail(`ends after \`${word}\``, `write what \`${word}\` is`);
     if (Object.hasOwn(into, key!)) this.#fail(`says \`${word}\` twice`, "keep one of the two");
-    into[key!] = this.take();
+    if (word === "mtu" && this.next === "lock") {
+      this.#fail("has `mtu lock`", "write `mtu` and the number alone");
+    }
+    into[key!] = key === "via" ? this.#gateway() : this.take();
+  }
+
+  #gateway(): string {
+    const word = this.take();
+    if (!Object.hasOwn(GATEWAY_FAMILIES, word)) return word;
+    const address = this.next;
+    if (address === undefined) return this.#fail(`ends after \`${word}\``, "write the gateway's address");
+    if (readAddress(address, this.#fail).family !== GATEWAY_FAMILIES[word]) {
+      this.#fail(
+        `has \`${address}\` after \`${word}\`, which is of the other IP version`,
+        `leave \`${word}\` out`,
+      );
+    }
+    return this.take();
   }
 }
 
 /** Reads `10.5.0.0/16 via 10.9.0.1 dev eth1`, as `ip route add` would. */
 export function routeOfLine(text: string, fail: Fail): Words {
-  const line = new Line(text, fail);
+  const line = new Line(text, fail, FOREIGN_ROUTE_WORDS);
   const words: Words = {};
+  if (line.next !== undefined && FOREIGN_TYPES.includes(line.next)) {
+    fail(`is of type \`${line.next}\`, which is not supported`, `the types are ${ROUTE_TYPES.join(", ")}`);
+  }
   if (line.next !== undefined && ROUTE_TYPES.includes(line.next)) words["type"] = line.take();
   if (line.next !== undefined && !Object.hasOwn(ROUTE_WORDS, line.next)) words["to"] = line.take();
   const nexthops: Words[] = [];
@@ -248,7 +282,7 @@ export function routeOfLine(text: string, fail: Fail): Words {
 
 /** Reads `from 10.9.0.0/24 table 100 priority 50`, as `ip rule add` would. */
 export function ruleOfLine(text: string, fail: Fail): Words {
-  const line = new Line(text, fail);
+  const line = new Line(text, fail, FOREIGN_RULE_WORDS);
   const words: Words = {};
   while (line.next !== undefined) {
     if (line.next === "not") {

@@ -17,6 +17,7 @@ import {
   mapping,
   oneOf,
   oneOfWords,
+  password,
   path,
   readAddress,
   readBoolean,
@@ -79,7 +80,7 @@ const auth = holdsSecrets(mapping(
         return type ?? fail(near ? `is \`${value}\`` : "is not known", oneOfWords(value, AUTH_TYPES));
       },
     ),
-    key: text("The password."),
+    key: password("The password."),
     key_file: path("File that holds the password, so that this one can be shown."),
   },
   AUTH_REQUIRED,

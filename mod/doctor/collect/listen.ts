@@ -50,6 +50,8 @@ import type { Facts, HeardFact } from "../model.ts";
 import type { Place } from "../plan.ts";
 
 const POLL_MS = 50;
+/** So many packets are read from a socket before others get their turn: under a flood there is always another one. */
+const MOST_AT_ONCE = 1000;
 const PROTOCOL_AT = { ipv4: 9, ipv6: 6 } as const;
 
 const buffer = alloc(65536);
@@ -163,8 +165,17 @@ function keyOf(dev: string, source: string, vrid: number | null): string {
   return `${dev} ${source} ${vrid}`;
 }
 
+/** Reads packets into the buffer, and tells the length of each. */
+function* waiting(fd: number): Generator<number, void, void> {
+  for (let count = 0; count < MOST_AT_ONCE; count++) {
+    const size = receive(fd, buffer);
+    if (size < 0) return;
+    yield size;
+  }
+}
+
 function drain({ place, device, kernel }: Ear, heard: Map<string, Heard>): void {
-  for (let size = receive(device, buffer); size >= 0; size = receive(device, buffer)) {
+  for (const size of waiting(device)) {
     const router = read(place, buffer.subarray(0, size));
     // A goodbye is no sign of a master.
     if (router === null || (router.refused === null && router.priority === 0)) continue;
@@ -178,10 +189,12 @@ function drain({ place, device, kernel }: Ear, heard: Map<string, Heard>): void 
   };
   for (const fd of kernel) {
     if (place.family === "ipv6") {
-      while (ipv6.receive(fd) >= 0) delivered(formatAddress(ipv6.arrival.source), ipv6.buffer[1]!);
+      for (let count = 0; count < MOST_AT_ONCE && ipv6.receive(fd) >= 0; count++) {
+        delivered(formatAddress(ipv6.arrival.source), ipv6.buffer[1]!);
+      }
       continue;
     }
-    for (let size = receive(fd, buffer); size >= 0; size = receive(fd, buffer)) {
+    for (const size of waiting(fd)) {
       const router = read(place, buffer.subarray(0, size));
       if (router !== null) delivered(router.source, router.vrid);
     }

@@ -1,24 +1,19 @@
 /**
- * Who answers ARP requests for the virtual addresses. Pure.
+ * Who answers for the virtual addresses. Pure.
  *
  * @module
  */
-import { macToText } from "../../../lib/packet/mod.ts";
+import { macToText, virtualMac } from "../../../lib/packet/mod.ts";
 import { carrierOf, daemonInstance, finding, list, speakersFor, unique } from "../facts.ts";
 import type { DoctorConfig, Facts, Finding } from "../model.ts";
 
 type Instance = DoctorConfig["vrrp"][number];
 type Vip = Instance["addresses"][number];
 
-/** The MAC address of a virtual router (RFC 5798 §7.3): whoever is master may have it. */
-function virtualMac(vrid: number): string {
-  return `00:00:5e:00:01:${vrid.toString(16).padStart(2, "0")}`;
-}
-
 /** Hardware addresses of other machines that answer for an address. */
 function answering(facts: Facts, dev: string, address: string): string[] {
   const own = new Set(facts.links.flatMap(({ mac }) => mac === null ? [] : [macToText(mac)]));
-  return facts.arpAnswers.filter((answer) =>
+  return facts.answers.filter((answer) =>
     answer.interface === dev && answer.address === address && !own.has(answer.mac)
   ).map(({ mac }) => mac);
 }
@@ -33,15 +28,18 @@ export function judgeAnswers(instance: Instance, facts: Facts, remedies: readonl
 }
 
 function judgeAddress(instance: Instance, vip: Vip, facts: Facts, remedies: readonly string[]): Finding[] {
-  const { name, vrid } = instance;
+  const { unit, vrid, family } = instance;
+  // Whoever is master may have it.
+  const shared = macToText(virtualMac(vrid, family));
   const dev = carrierOf(instance, vip);
   const macs = answering(facts, dev, vip.address);
   if (macs.length === 0) return [];
   const own = daemonInstance(facts, instance);
   const speakers = speakersFor(instance, facts);
   const tell = (who: readonly string[], rest: string, why: string, fix: readonly string[] = []) => {
-    const what = `${vip.address} of instance ${name} is answered for by ${list(who)} on ${dev}${rest}`;
-    const ask = `arping -D -I ${dev} ${vip.address}   # whose hardware address is it?`;
+    const what = `${vip.address} of instance ${unit} is answered for by ${list(who)} on ${dev}${rest}`;
+    const program = family === "ipv6" ? `ndisc6 ${vip.address} ${dev}` : `arping -D -I ${dev} ${vip.address}`;
+    const ask = `${program}   # whose hardware address is it?`;
     return finding("wire", "error", what, why, [ask, ...fix]);
   };
   if (own === null && speakers.length === 0) {
@@ -52,7 +50,7 @@ function judgeAddress(instance: Instance, vip: Vip, facts: Facts, remedies: read
   }
   const masters = [
     ...dev === instance.interface ? speakers.flatMap((speaker) => answering(facts, dev, speaker)) : [],
-    ...macs.filter((mac) => mac === virtualMac(vrid)),
+    ...macs.filter((mac) => mac === shared),
   ];
   const strangers = unique(macs.filter((mac) => !masters.includes(mac)));
   const why = "Clients reach now the one, now the other";

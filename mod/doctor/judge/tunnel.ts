@@ -47,6 +47,7 @@ function machineOf(facts: Facts): MachineFacts {
       mtu,
       addresses: addresses.map(({ address }) => address),
     })),
+    locals: facts.locals,
     routes: facts.routes.map(({ family, destination, prefix, dev, metric }) => ({
       destination: destination === null ? (family === "ipv4" ? "0.0.0.0" : "::") : formatAddress(destination),
       prefix,

@@ -51,8 +51,10 @@ function pidFileFinder(path: string, kind: ProcessKind): ProcessFinder {
     let text: string;
     let stamp: string;
     try {
-      const { ino, mtimeMs } = statSync(path);
-      stamp = `${ino} ${mtimeMs}`;
+      const stat = statSync(path);
+      // A named pipe without a writer would hold the whole process.
+      if (stat.isFIFO()) return lost(`cannot read pid file ${path}: it is a named pipe`);
+      stamp = `${stat.ino} ${stat.mtimeMs}`;
       text = readFileSync(path, "utf8").slice(0, 64).trim();
     } catch (thrown) {
       if (codeOf(thrown) === "ENOENT") return lost(`no ${kind}: pid file ${path} does not exist`);

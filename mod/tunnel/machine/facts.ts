@@ -31,6 +31,8 @@ export interface FactRoute {
 /** What a machine is like. */
 export interface MachineFacts {
   readonly interfaces: readonly FactInterface[];
+  /** Of the tunnels' local addresses those that the kernel takes for this machine's own: a route may make one, too. */
+  readonly locals: readonly string[];
   readonly routes: readonly FactRoute[];
   /** Whether packets of others are forwarded; null = not to be found out. */
   readonly forwarding: { readonly ipv4: boolean | null; readonly ipv6: boolean | null };

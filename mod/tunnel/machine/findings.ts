@@ -128,7 +128,7 @@ function checkLocal(config: TunnelConfig, facts: MachineFacts, tell: Tell): Fact
   const { local, dev } = config;
   const holder = facts.interfaces.find(({ addresses }) => addresses.includes(local)) ?? null;
   const six = isOverIpv6(config.type);
-  if (holder === null) {
+  if (holder === null && !facts.locals.includes(local)) {
     const others = facts.interfaces.filter(({ name }) => name !== "lo" && name !== config.name).flatMap((
       one,
     ) =>

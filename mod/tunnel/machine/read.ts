@@ -15,6 +15,7 @@ import { RT_TABLE_MAIN } from "../../../lib/netlink/mod.ts";
 import { formatAddress } from "../../../lib/packet/address.ts";
 import type { TunnelConfig } from "../model.ts";
 import { createModuleLoader, moduleOf } from "../modules.ts";
+import { hasLocalAddress } from "../path.ts";
 import { type KernelGre, probeKernelGre } from "../support.ts";
 import type { FactInterface, FactRoute, MachineFacts } from "./facts.ts";
 
@@ -115,6 +116,7 @@ export async function readMachineFacts(
   const six = readNumber("/proc/sys/net/ipv6/conf/all/forwarding");
   return {
     interfaces: interfaces.map(({ index: _, ...rest }) => rest),
+    locals: configs.filter(hasLocalAddress).map(({ local }) => local),
     routes,
     forwarding: { ipv4: four === null ? null : four !== 0, ipv6: six === null ? null : six !== 0 },
     rpFilter: readRpFilter(),

@@ -4,14 +4,7 @@
  *
  * @module
  */
-import {
-  EAGAIN,
-  EBADFD,
-  MessageBatch,
-  sendBytes,
-  sendTo,
-  VNET_HEADER_LENGTH,
-} from "../../../lib/libc/mod.ts";
+import { EAGAIN, EBADFD, sendBytes, sendTo, SlotBatch, VNET_HEADER_LENGTH } from "../../../lib/libc/mod.ts";
 import { parseAddress } from "../../../lib/packet/address.ts";
 import type { Counters } from "./counters.ts";
 import type { TunnelDevice } from "./device.ts";
@@ -42,7 +35,7 @@ const MAX_ERRORS = 8;
 
 /** The receiving half of a tunnel's end. */
 export class Inbound {
-  readonly #batch: MessageBatch;
+  readonly #batch: SlotBatch;
   readonly #inner = emptyInner();
   readonly #tap: boolean;
   readonly #six: boolean;
@@ -60,7 +53,7 @@ export class Inbound {
     this.#answersKeepalives = settings.answersKeepalives;
     this.#gre = gre;
     this.#counters = counters;
-    this.#batch = new MessageBatch(BATCH, SLOT, this.#six ? CONTROL : 0);
+    this.#batch = new SlotBatch(BATCH, SLOT, this.#six ? CONTROL : 0);
     for (let slot = 0; slot < BATCH; slot++) this.#batch.place(slot, PACKET_AT, SLOT - PACKET_AT);
   }
 

@@ -22,7 +22,7 @@ import {
   IPPROTO_IPV6,
   IPV6_HOPLIMIT,
   IPV6_TCLASS,
-  MessageBatch,
+  SlotBatch,
   VNET_HEADER_LENGTH,
 } from "../../../lib/libc/mod.ts";
 import { parseAddress } from "../../../lib/packet/address.ts";
@@ -68,7 +68,7 @@ function reasonOf(error: number): UserDropReason {
 
 /** The sending half of a tunnel's end. */
 export class Outbound {
-  readonly #batch = new MessageBatch(BATCH, SLOT, 2 * CONTROL);
+  readonly #batch = new SlotBatch(BATCH, SLOT, 2 * CONTROL);
   readonly #inner = emptyInner();
   readonly #tap: boolean;
   readonly #six: boolean;

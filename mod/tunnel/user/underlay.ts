@@ -28,12 +28,12 @@ import {
   IPPROTO_IPV6,
   IPV6_TCLASS,
   IPV6_UNICAST_HOPS,
-  MessageBatch,
   openSocket,
   readOption,
   receive,
   setBufferSize,
   setIntOption,
+  SlotBatch,
   SO_ERROR,
   SOCK_RAW,
   sockaddrIn,
@@ -266,7 +266,7 @@ export function overflows(underlay: Underlay): number {
     : viewOf(meminfo).getUint32(4 * MEMINFO_DROPS, true);
 }
 
-const strays = new MessageBatch(64, 64);
+const strays = new SlotBatch(64, 64);
 
 /** How many packets other hosts sent since the last call; no more than the socket's small buffer holds. */
 export function countStrays(underlay: Underlay): number {

@@ -99,13 +99,23 @@ export class FarEnd {
     for (const method of missing) {
       try {
         const prober = this.#openOne(method, link, under);
-        this.#host.watch.add(prober.fd, () => prober.receive((sequence) => this.#answered(sequence)));
+        this.#watch(prober);
         this.#probers = [...this.#probers, prober];
       } catch (error) {
         failure = messageOf(error);
       }
     }
     return failure;
+  }
+
+  /** Throws SyscallError; then it is closed. */
+  #watch(prober: Prober): void {
+    try {
+      this.#host.watch.add(prober.fd, () => prober.receive((sequence) => this.#answered(sequence)));
+    } catch (error) {
+      prober.close();
+      throw error;
+    }
   }
 
   #openOne(method: KeepaliveMethod, link: ProbedLink, under: number | null): Prober {

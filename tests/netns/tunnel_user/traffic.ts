@@ -17,7 +17,6 @@ import {
   EAGAIN,
   Epoll,
   EPOLLOUT,
-  MessageBatch,
   monotonicNs,
   openSocket,
   readFd,
@@ -27,6 +26,7 @@ import {
   sendTo,
   setIntOption,
   setNonBlocking,
+  SlotBatch,
   SO_RCVBUFFORCE,
   SOCK_DGRAM,
   sockaddrIn,
@@ -74,7 +74,7 @@ function serve(fd: number, body: () => void): void {
 
 function countDatagrams(port: number): void {
   const fd = bound(port);
-  const batch = new MessageBatch(BATCH, 2048);
+  const batch = new SlotBatch(BATCH, 2048);
   let packets = 0;
   let firstNs = 0;
   let lastNs = 0;
@@ -90,7 +90,7 @@ function countDatagrams(port: number): void {
 
 function sendDatagrams(address: string, port: number, bytes: number, seconds: number): void {
   const fd = connected(address, port);
-  const batch = new MessageBatch(BATCH, 2048);
+  const batch = new SlotBatch(BATCH, 2048);
   for (let slot = 0; slot < BATCH; slot++) batch.setLength(slot, bytes);
   const epoll = new Epoll();
   epoll.add(fd, EPOLLOUT);

@@ -5,9 +5,9 @@ import {
   bindSocket,
   closeFd,
   EMSGSIZE,
-  MessageBatch,
   openSocket,
   SendBatch,
+  SlotBatch,
   SOCK_DGRAM,
   sockaddrIn,
 } from "../../../../lib/libc/mod.ts";
@@ -29,7 +29,7 @@ function datagram(text: string): Uint8Array {
 }
 
 function received(fd: number): string[] {
-  const batch = new MessageBatch(8, 64);
+  const batch = new SlotBatch(8, 64);
   const count = Math.max(batch.receive(fd), 0);
   return Array.from({ length: count }, (_, slot) => {
     const start = slot * batch.slotSize;

@@ -14,6 +14,7 @@ import {
   encodeIpv4,
   encodeIpv6,
   encodeNeighbourAdvertisementInto,
+  encodeSolicitation,
   encodeUnsolicitedAdvertisement,
   encodeUnsolicitedAdvertisementInto,
   internetChecksum,
@@ -227,6 +228,21 @@ test("an unsolicited advertisement is what keepalived sends", () => {
   });
   const advertisement = { target: vip6, mac, router: true, solicited: false, override: true };
   expect(decoded).toEqual({ ok: true, advertisement });
+});
+
+test("a neighbour solicitation", () => {
+  const source = parseAddress("fe80::1") as Uint8Array;
+  const frame = encodeSolicitation(vip6, source, mac);
+  const ip = decodeIpv6(frame.subarray(14));
+  if (!ip.ok) throw new Error(ip.reason);
+  const last = toHex(vip6).slice(-6);
+  expect(toHex(frame.subarray(0, 12))).toBe(`3333ff${last}${toHex(mac)}`);
+  expect(toHex(ip.header.destination)).toBe(`ff0200000000000000000001ff${last}`);
+  expect(ip.header).toMatchObject({ hopLimit: 255, nextHeader: 58, source });
+  expect(toHex(ip.payload)).toMatch(new RegExp(`^8700....00000000${toHex(vip6)}0101${toHex(mac)}$`));
+  const pseudo = fromHex(toHex(source) + toHex(ip.header.destination) + "000000" + "20" + "0000003a");
+  expect(internetChecksum(Uint8Array.of(...pseudo, ...ip.payload))).toBe(0);
+  expect(() => encodeSolicitation(mac, source, mac)).toThrow(RangeError);
 });
 
 test("neighbour advertisements: refusals", () => {

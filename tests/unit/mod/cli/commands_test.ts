@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { speakingTo } from "../../../../mod/cli/doctor.ts";
 import { file, newFolder, NO_ENTRIES, run } from "./harness.ts";
 
 const folder = newFolder();
@@ -330,4 +331,20 @@ describe("completion", () => {
       expect(out).toContain(shell === "zsh" ? "'1:file:_files'" : "'__fish_seen_subcommand_from check' -F\n");
     }
   });
+});
+
+test("what the doctor has one type speaks to the daemon that it examined", () => {
+  const line = "appliance release web; appliance status   # of the appliance";
+  const config = "/etc/appliance/appliance.yaml";
+  expect(speakingTo({ config }, line)).toBe(line);
+  expect(speakingTo({ config: "/a.yaml" }, line)).toBe(
+    "appliance release -c /a.yaml web; appliance status -c /a.yaml   # of the appliance",
+  );
+  expect(speakingTo({ config: "/it's a.yaml" }, "appliance explain")).toBe(
+    "appliance explain -c '/it'\\''s a.yaml'",
+  );
+  expect(speakingTo({ config, socket: "/x.sock" }, "appliance events")).toBe(
+    "appliance events --socket /x.sock",
+  );
+  expect(speakingTo({ config: "/a.yaml" }, "appliance doctor -c FILE")).toBe("appliance doctor -c FILE");
 });

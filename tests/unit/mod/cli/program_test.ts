@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { loadText } from "../../../../mod/config/loaded.ts";
 
 const ROOT = resolve(import.meta.dir, "../../../..");
 const MAIN = join(ROOT, "main.ts");
@@ -151,6 +152,40 @@ test("check reads standard input for -, and says what a directory is", () => {
   expect(check(["/"])).toEqual({ exitCode: 2, told: "Cannot read /: it is a directory\n" });
 });
 
+test("what may block for ever is refused; a pipe by its descriptor is read", () => {
+  const folder = mkdtempSync(join(tmpdir(), `appliance-cli-${process.pid}-`));
+  const bash = (script: string) => {
+    const words = ["bash", "-c", `cd "$2"; ${script}`, process.execPath, MAIN, folder];
+    const { exitCode, stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore", timeout: 10_000 });
+    return { exitCode, told: `${stdout}${stderr}` };
+  };
+  try {
+    expect(bash("mkfifo fifo; ln -s /dev/stdin link; echo 'nod: a' > file")).toMatchObject({ exitCode: 0 });
+    expect(bash(`"$0" "$1" check fifo`)).toEqual({
+      exitCode: 2,
+      told: "Cannot read fifo: it is a named pipe, and no regular file\n",
+    });
+    expect(bash(`"$0" "$1" check /dev/zero`).told).toBe(
+      "Cannot read /dev/zero: it is a device, and no regular file\n",
+    );
+    const SAYS = "unknown key `nod` (did you mean `node`?)\n";
+    for (
+      const script of [
+        `cat file | "$0" "$1" check -`,
+        `"$0" "$1" check - < file`,
+        `"$0" "$1" check <(cat file)`,
+        `cat file | "$0" "$1" check /proc/self/fd/0`,
+        `cat file | "$0" "$1" check link`,
+      ]
+    ) {
+      const { exitCode, told } = bash(script);
+      expect([script, exitCode, told.slice(-SAYS.length)]).toEqual([script, 2, SAYS]);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("a config of any size is handed on whole, though its reader takes its time", async () => {
   const count = 1000;
   const instances = Array.from(
@@ -169,3 +204,89 @@ test("a config of any size is handed on whole, though its reader takes its time"
   expect(await child.exited).toBe(0);
   expect((JSON.parse(text) as { config: { vrrp: unknown[] } }).config.vrrp).toHaveLength(count);
 }, 20_000);
+
+describe("what nobody expected is one line, and no stack", () => {
+  /** What control does with what an engine tells that is not well. */
+  const told = async (...lines: readonly string[]) => {
+    const child = Bun.spawn([process.execPath, MAIN, "control", "--config", "x.yaml"], {
+      stdio: ["pipe", "ignore", "pipe"],
+      timeout: 10_000,
+    });
+    // Its input stays open: the end of it is the engine's end.
+    child.stdin.write(lines.map((line) => `${line}\n`).join(""));
+    child.stdin.flush();
+    const stderr = await new Response(child.stderr).text();
+    return { exitCode: await child.exited, stderr };
+  };
+  const config = (loaded: unknown) => JSON.stringify({ type: "config", loaded });
+  const HELLO = JSON.stringify({ type: "hello", pid: process.pid, startedMs: 0, source: null });
+  const daemon = (config: Record<string, unknown>) => ({
+    ok: true,
+    warnings: [],
+    interfaces: [],
+    config: {
+      node: "a",
+      runtimeDir: "/nonexistent",
+      log: { level: "info", format: "text" },
+      api: { socket: "/nonexistent/api.sock", listen: null, token: null },
+      probes: [],
+      tunnels: [],
+      groups: [],
+      ...config,
+    },
+  });
+
+  test("a line that is no message ends control before it acts on half of the truth", async () => {
+    const { exitCode, stderr } = await told("{nonsense");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^appliance: Cannot read what the engine told \(9 characters\), by a fault .*\n$/);
+  });
+
+  test("a report that cannot be taken in", async () => {
+    const { exitCode, stderr } = await told(
+      config(daemon({ vrrp: [] })),
+      JSON.stringify({ type: "instance" }),
+      HELLO,
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^\S+ error {3}control: Cannot take in what the engine told \(instance\), by a fault .*\n$/,
+    );
+  });
+
+  test("a log that cannot be written ends nothing", async () => {
+    const folder = mkdtempSync(join(tmpdir(), `appliance-cli-${process.pid}-`));
+    const words = [
+      "sh",
+      "-c",
+      '"$0" "$@" 2>/dev/full',
+      process.execPath,
+      MAIN,
+      "control",
+      "--config",
+      "x.yaml",
+    ];
+    const child = Bun.spawn(words, { stdio: ["pipe", "pipe", "ignore"], timeout: 10_000 });
+    const record = JSON.stringify({ type: "log", atMs: 0, level: "error", category: ["engine"], text: "x" });
+    const stopping = JSON.stringify({ type: "stopping", handedOn: true });
+    const text = `runtime_dir: ${folder}\nvrrp: {}\n`;
+    child.stdin.write([config(loadText(text, "x.yaml")), HELLO, record, record, ""].join("\n"));
+    child.stdin.flush();
+    // Its first word to the engine comes after those records.
+    await child.stdout.getReader().read();
+    child.stdin.write(`${record}\n${stopping}\n`);
+    child.stdin.end();
+    // 1 = it has ended by itself.
+    expect(await child.exited).toBe(0);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("an exception that nobody catches", async () => {
+    const { exitCode, stderr } = await told(config(daemon({})), HELLO);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^\S+ error {3}control: Cannot go on, by a fault of this program: .*\n$/);
+    expect((await told(config({ ok: true }), HELLO)).stderr).toMatch(
+      /^appliance: Cannot go on, by a fault .*\n$/,
+    );
+  });
+});

@@ -277,6 +277,37 @@ describe("files that the config names", () => {
     expect(ca.at).toEqual([...ca.marks]);
   });
 
+  test("a password is one line of text, in its file as in the config", () => {
+    const file = `${SMALL}    version: 2\n    auth: { type: pass, key_file: §/key }\n`;
+    const named = "`key_file` names a file which";
+    for (
+      const [contents, what] of [
+        ["a\nb\n", "holds more than one line (put the password alone into it, on one line)"],
+        ["a\tb\n", "holds a control character (put the password alone into it, on one line)"],
+        [
+          "s\uFFFDcret\n",
+          "is not UTF-8 text (save it as UTF-8: bytes that are none are not kept as they are)",
+        ],
+        ["\uFEFF\r\n", "is empty"],
+      ] as const
+    ) {
+      const { ok, lines, marks } = told(file, () => contents);
+      expect({ ok, lines }).toEqual({ ok: false, lines: [`${marks[0]}: ${named} ${what}`] });
+    }
+    const clean = file.replace("§", "");
+    expect(good(clean, () => "\uFEFFs3crét\r\n").vrrp[0]!.auth).toEqual({ type: "pass", key: "s3crét" });
+    const block = told(
+      `${SMALL}    version: 2\n    auth:\n      type: pass\n      key: §|\n        s3cret\n`,
+    );
+    expect(block).toMatchObject({ ok: false, at: block.marks });
+    expect(block.lines[0]).toContain("holds a line end or another control character (write it on one line)");
+    const token = told(`api: { listen: "[::1]:1", token_file: §/t }\n${SMALL}`, () => "tokén\n");
+    expect(token.lines).toEqual([
+      `${token.marks[0]}: \`token_file\` names a file which holds more than ASCII ` +
+      "(an HTTP header carries letters, digits and signs of ASCII only)",
+    ]);
+  });
+
   test("a long password is cut at 8 bytes, at a whole character", () => {
     const key = (text: string) =>
       good(`${SMALL}    version: 2\n    auth: { type: pass, key: ${text} }\n`).vrrp[0]!.auth;

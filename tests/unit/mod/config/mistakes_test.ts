@@ -545,3 +545,29 @@ vrrp:
     "12:18: `probe` names `ngnix`, but there is no such probe (did you mean `nginx`?)",
   ]);
 });
+
+describe("a config of keepalived", () => {
+  const SAYS = "this is in keepalived's format, which is not read (write it in YAML: ";
+  const INSTANCE = "vrrp_instance VI_1 {\n  state MASTER\n  interface eth0\n  priority 100\n}\n";
+  table([
+    ["its own example", `! Configuration File\n\n§global_defs {\n  router_id LVS\n}\n${INSTANCE}`, SAYS],
+    ["an instance", `§${INSTANCE}`, SAYS],
+    ["the brace on a line of its own", "# edge\n§vrrp_script chk\n{\n  script /bin/true\n}\n", SAYS],
+    ["a colon somewhere in it", `§${INSTANCE.replace("}", '  notify_master "/a: b"\n}')}`, SAYS],
+    ["an IPv6 server", "§virtual_server 2001:db8::1 80 {\n  lb_algo rr\n}\n", SAYS],
+    ["what it is told to include", "§include /etc/keepalived/*.conf\n", SAYS],
+    ["macros before the first block", `$VRID=51\n@a x\n§${INSTANCE}`, SAYS],
+    ["another text", "§hello world\n", "the file must be a mapping"],
+    [
+      "one of its lines in one of ours",
+      web("    notify: { master: [/a] }\n§vrrp_instance VI_1 {\n  state: MASTER\n§}\n"),
+      "not valid YAML",
+    ],
+  ]);
+
+  test("its words in a text of ours are a text", () => {
+    const script = "        vrrp_instance VI_1 {\n        }\n";
+    const { ok } = told(probes(`  p:\n    type: exec\n    command:\n      - /bin/sh\n      - |\n${script}`));
+    expect(ok).toBe(true);
+  });
+});

@@ -58,6 +58,12 @@ describe("a route, on one line or in full", () => {
     ["blackhole 10.5.0.0/16", { type: "blackhole" }],
     ["{ to: 10.5.0.0/16, type: prohibit, table: 9 }", { type: "prohibit", table: 9 }],
     ["10.5.0.0/16 via fe80::1 dev eth1", { via: "fe80::1", dev: "eth1" }],
+    ["10.5.0.0/16 via inet6 fe80::1 dev eth1", { via: "fe80::1", dev: "eth1" }],
+    ["10.5.0.0/16 via inet 10.9.0.1", { via: "10.9.0.1" }],
+    ["0.0.0.0/0 nexthop via inet6 fe80::1 dev eth1 weight 2", {
+      to: null,
+      nexthops: [{ via: "fe80::1", dev: "eth1", weight: 2, onlink: false }],
+    }],
     [
       "10.5.0.0/16 metric 7 nexthop via 10.9.0.1 dev eth1 weight 2 nexthop via 10.9.0.2 dev eth2 onlink",
       {
@@ -211,6 +217,32 @@ describe("mistakes in routes", () => {
     ["no destination", routes("§{ via: 10.9.0.1 }"), "`routes[0]` has no `to`"],
     ["no destination on a line", routes("§via 10.9.0.1"), "`routes[0]` names no destination"],
     ["an unknown word", routes("§10.5.0.0/16 vai 10.9.0.1"), "has the word `vai` (did you mean `via`?)"],
+    ["another version than it says", routes("§10.5.0.0/16 via inet6 10.9.0.1"), "(leave `inet6` out)"],
+    ["a version alone", routes("§10.5.0.0/16 via inet6"), "ends after `inet6` (write the gateway's address)"],
+    [
+      "iproute2's mark",
+      routes("§10.5.0.0/16 dev a proto static"),
+      "has the word `proto`, which is not supported",
+    ],
+    ["iproute2's other words", routes("§10.5.0.0/16 dev a tos 4"), "choose the packets by `tos` in a rule"],
+    ["keepalived's word", routes("§10.5.0.0/16 dev a no_track"), "(leave it out: what is lost is put back"],
+    ["a locked MTU", routes("§10.5.0.0/16 dev a mtu lock 1400"), "(write `mtu` and the number alone)"],
+    ["a type of iproute2's", routes("§local 10.5.0.0/16 dev a"), "of type `local`, which is not supported"],
+    [
+      "the whole command",
+      routes("§ip route add 10.5.0.0/16 dev a"),
+      "begins with `ip route add` (write what follows",
+    ],
+    [
+      "the whole command of a rule",
+      web("    rules: [§ip -6 rule add from all table 9]\n"),
+      "begins with `ip -6 rule add`",
+    ],
+    [
+      "iproute2's words of rules",
+      web("    rules: [§sport 80 table 9]\n"),
+      "has the word `sport`, which is not supported",
+    ],
     ["a word without value", routes("§10.5.0.0/16 via"), "ends after `via` (write what `via` is)"],
     ["a word twice", routes("§10.5.0.0/16 dev a dev b"), "says `dev` twice"],
     ["an unknown key", routes("{ to: 10.5.0.0/16, §gateway: 10.9.0.1, dev: a }"), "unknown key `gateway`"],

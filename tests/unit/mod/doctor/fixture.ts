@@ -97,8 +97,9 @@ export function facts({ features = {}, sysctl = {}, ...changes }: Changes = {}):
     listenedMs: 3500,
     listened: ["eth0 ipv4", "eth0 ipv6"],
     heard: [],
-    arpAsked: [],
-    arpAnswers: [],
+    locals: [],
+    asked: [],
+    answers: [],
     unchecked: [],
     ...changes,
   };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { macToText, VRRP_AUTH, vrrpAuthData } from "../../../../lib/packet/mod.ts";
 import type { Facts, LinkFact } from "../../../../mod/doctor/model.ts";
-import { placesToListen } from "../../../../mod/doctor/plan.ts";
+import { placesToListen, questions } from "../../../../mod/doctor/plan.ts";
 import { isFit } from "../../../../mod/doctor/judge.ts";
 import { address, config, facts, GRETAP, heard, judge, link, only, running, told, WEB } from "./fixture.ts";
 
@@ -436,8 +436,26 @@ describe("wire", () => {
   });
 
   test("an address that somebody answers for", () => {
-    const arpAnswers = [{ interface: "eth0", address: "10.0.0.100", mac: "02:00:00:00:00:99" }];
-    expect(only(judge(web, { arpAnswers }), /answered for by 02:00:00:00:00:99/).severity).toBe("error");
+    const answers = [{ interface: "eth0", address: "10.0.0.100", mac: "02:00:00:00:00:99" }];
+    expect(only(judge(web, { answers }), /answered for by 02:00:00:00:00:99/).severity).toBe("error");
+  });
+
+  test("an IPv6 address that somebody answers for, asked for as an IPv4 one is", () => {
+    const both = config(WEB.replace("10.0.0.100/24", '10.0.0.100/24, "fe80::100/64"'));
+    expect(questions(both, facts()).map(({ family, addresses }) => [family, addresses])).toEqual([
+      ["ipv4", ["10.0.0.100"]],
+      ["ipv6", ["fe80::100"]],
+    ]);
+    const answer = (mac: string) => ({ interface: "eth0", address: "fe80::100", mac });
+    const found = only(judge(both, { answers: [answer("02:00:00:00:00:99")] }), /answered for by/);
+    expect(found.what).toBe("fe80::100 of instance web is answered for by 02:00:00:00:00:99 on eth0");
+    const daemon = running({
+      families: ["ipv4", "ipv6"],
+      state: "backup",
+      masters: [{ family: "ipv6", address: "fe80::2", priority: 200 }],
+    });
+    const told = judge(both, { daemon, answers: [answer("00:00:5e:00:02:33")] }).findings;
+    expect(told.filter(({ what }) => what.includes("answered for by"))).toEqual([]);
   });
 
   test("an address that somebody answers for beside its master", () => {
@@ -447,8 +465,8 @@ describe("wire", () => {
       "02:00:00:00:00:99",
       macToText(link("eth0", []).mac!),
     ];
-    const errors = (daemon: Facts["daemon"], ...arpAnswers: ReturnType<typeof answer>[]) =>
-      told(judge(web, { daemon, arpAnswers, heard: daemon.type === "none" ? [heard()] : [] }), "wire").filter(
+    const errors = (daemon: Facts["daemon"], ...answers: ReturnType<typeof answer>[]) =>
+      told(judge(web, { daemon, answers, heard: daemon.type === "none" ? [heard()] : [] }), "wire").filter(
         (text) => text.startsWith("error"),
       );
     const none = { type: "none" } as const;

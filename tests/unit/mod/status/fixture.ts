@@ -1,6 +1,6 @@
 /** A node with two instances, made up for the tests of the status API. */
 import type { InstanceReport } from "../../../../mod/bus/messages.ts";
-import { DROP_REASONS } from "../../../../mod/bus/messages.ts";
+import { noDrops } from "../../../../mod/bus/messages.ts";
 import type { ProbeEntry } from "../../../../mod/status/schema.ts";
 import { StatusStore, type WantedStatus } from "../../../../mod/status/store.ts";
 
@@ -8,12 +8,7 @@ export const NOW = Date.parse("2026-11-20T03:05:00.000Z");
 
 export const BUILD = { version: "9.9.9", commit: "abc", runtime: "test 1" };
 
-export function noDrops() {
-  return Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<
-    typeof DROP_REASONS[number],
-    number
-  >;
-}
+export { noDrops };
 
 export function instance(overrides: Partial<InstanceReport> = {}): InstanceReport {
   return {

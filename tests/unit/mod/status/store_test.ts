@@ -82,6 +82,6 @@ test("setWanted() keeps nothing of the config but names and tracks", () => {
 test("the outcome of a reload keeps the file's name", () => {
   const store = emptyStore();
   store.setConfig({ ok: true, problems: [], file: "/etc/x.yaml" });
-  store.apply({ type: "configured", id: 1, ok: false, problems: ["no"] });
+  store.setConfig({ ok: false, problems: ["no"] });
   expect(store.snapshot().config).toEqual({ ok: false, problems: ["no"], file: "/etc/x.yaml", atMs: NOW });
 });

@@ -19,6 +19,7 @@ const GOOD: MachineFacts = {
     { name: "eth0", kind: null, up: true, mtu: 1500, addresses: ["192.0.2.10", "fe80::1", "2001:db8::10"] },
     { name: "eth1", kind: null, up: true, mtu: 1500, addresses: ["10.9.0.10"] },
   ],
+  locals: [],
   routes: [
     { destination: "0.0.0.0", prefix: 0, dev: "eth0", metric: 0 },
     { destination: "192.0.2.0", prefix: 24, dev: "eth0", metric: 0 },
@@ -44,6 +45,7 @@ type Row = readonly [
 const ROWS: readonly Row[] = [
   ["all is well", {}, {}, []],
   ["all is well over IPv6", SIX, {}, []],
+  ["a local address that a route makes one", { local: "10.0.0.99" }, { locals: ["10.0.0.99"] }, []],
   ["no module", {}, { gre: { netlink: NONE, ioctl: false } }, [
     ["error", "the kernel has no gretap tunnels: module ip_gre is missing", "modprobe ip_gre"],
   ]],

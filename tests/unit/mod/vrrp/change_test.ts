@@ -173,6 +173,22 @@ describe("configure", () => {
     expect(rig.dueMs).toBe(3000 + (106 * 1000) / 256);
   });
 
+  test("a master's base priority and its weights change in one go", () => {
+    const rig = Rig.master();
+    rig.look(weight(-60));
+    const config = { ...rig.state.config, priority: 150 };
+    const { conditions } = rig.state;
+    rig.event({
+      type: "configure",
+      config,
+      conditions: { ...conditions, adjustments: weight(-110).adjustments },
+    });
+    expect(rig.told).toEqual(["own-addresses"]);
+    expect(rig.state.priority).toBe(40);
+    rig.event({ type: "configure", config, conditions: { ...conditions, adjustments: [] } });
+    expect(rig.told).toEqual(["priority", "advertise 150", "own-addresses"]);
+  });
+
   test("an owner that becomes an ordinary master stays master", () => {
     const rig = Rig.master({ priority: 255 });
     rig.configure({ priority: 100 });

@@ -1,24 +1,25 @@
 /**
- * Many datagrams with one system call: recvmmsg and sendmmsg over message headers that are laid out once.
+ * Many datagrams on a connected socket with one system call, each way: recvmmsg and sendmmsg over slots of one piece of memory,
+ * whose headers are laid out once.
  *
  * @module
  */
 import type { Pointer } from "bun:ffi";
 import { resultOf } from "./errno.ts";
 import { addressOf, alloc, viewOf } from "./memory.ts";
+import { IOVEC, MMSGHDR, MSGHDR } from "./msghdr.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from "./socket.ts";
 import { c } from "./symbols.ts";
 
-/** struct mmsghdr: a msghdr of 56 bytes and the length, padded. */
-const HEADER = 64;
-const VECTOR = 16;
+const HEADER = MMSGHDR.size;
+const VECTOR = IOVEC.size;
 const WORD = 4;
 
 /**
  * A number of slots of equal size in one piece of memory, each of which holds one datagram. Nothing is allocated after
  * construction. The sockets are connected: no addresses are told.
  */
-export class MessageBatch {
+export class SlotBatch {
   readonly capacity: number;
   readonly slotSize: number;
   /** All slots, one behind the other. */
@@ -57,10 +58,10 @@ export class MessageBatch {
     const vectorsAt = addressOf(this.#vectors);
     const controlAt = addressOf(this.#controlMemory);
     for (let slot = 0; slot < capacity; slot++) {
-      view.setBigUint64(slot * HEADER + 16, BigInt(vectorsAt + slot * VECTOR), true);
-      view.setBigUint64(slot * HEADER + 24, 1n, true);
+      view.setBigUint64(slot * HEADER + MSGHDR.vectors, BigInt(vectorsAt + slot * VECTOR), true);
+      view.setBigUint64(slot * HEADER + MSGHDR.vectorCount, 1n, true);
       if (controlSize > 0) {
-        view.setBigUint64(slot * HEADER + 32, BigInt(controlAt + slot * controlSize), true);
+        view.setBigUint64(slot * HEADER + MSGHDR.control, BigInt(controlAt + slot * controlSize), true);
       }
       this.place(slot, 0, slotSize);
     }
@@ -69,29 +70,29 @@ export class MessageBatch {
   /** Says where in its slot a datagram lies, or is to be received, and how long it is (at most). */
   place(slot: number, offset: number, length: number): void {
     const at = this.#memoryAt + slot * this.slotSize + offset;
-    this.#vectorView.setUint32(slot * VECTOR, at >>> 0, true);
-    this.#vectorView.setUint32(slot * VECTOR + 4, Math.floor(at / 0x1_0000_0000), true);
-    this.#vectorView.setUint32(slot * VECTOR + 8, length, true);
+    this.#vectorView.setUint32(slot * VECTOR + IOVEC.base, at >>> 0, true);
+    this.#vectorView.setUint32(slot * VECTOR + IOVEC.base + WORD, Math.floor(at / 0x1_0000_0000), true);
+    this.#vectorView.setUint32(slot * VECTOR + IOVEC.length, length, true);
   }
 
   /** Changes the length alone. */
   setLength(slot: number, length: number): void {
-    this.#vectorWords[(slot * VECTOR + 8) / WORD] = length;
+    this.#vectorWords[(slot * VECTOR + IOVEC.length) / WORD] = length;
   }
 
   /** How much of the slot's ancillary data is sent with it, or may be received. */
   setControlLength(slot: number, length: number): void {
-    this.#headerWords[(slot * HEADER + 40) / WORD] = length;
+    this.#headerWords[(slot * HEADER + MSGHDR.controlLength) / WORD] = length;
   }
 
   /** How much ancillary data was received. */
   controlLength(slot: number): number {
-    return this.#headerWords[(slot * HEADER + 40) / WORD]!;
+    return this.#headerWords[(slot * HEADER + MSGHDR.controlLength) / WORD]!;
   }
 
   /** Bytes received into a slot by the last {@link receive}. */
   receivedLength(slot: number): number {
-    return this.#headerWords[(slot * HEADER + 56) / WORD]!;
+    return this.#headerWords[(slot * HEADER + MMSGHDR.length) / WORD]!;
   }
 
   /** Receives into the slots from the first on: how many datagrams came, or the negated errno. */

@@ -90,8 +90,8 @@ function applyDifference(
   before: ReadonlyMap<string, LastSigns>,
   now: MonotonicNs,
 ): void {
-  const held = wanted.held ?? heldBack.held;
   const byIdentity = new Map(wanted.instances.map((config) => [identity(config), config]));
+  const held = wanted.held ?? heldBack.leftBy(byIdentity);
   const running = new Map<string, Instance>();
   for (const instance of routers.instances) {
     if (!instance.leaving) running.set(identity(instance.config), instance);
@@ -114,7 +114,7 @@ function applyDifference(
     else if (!equalValues(instance.config, config)) routers.reconfigure(instance, config, now);
   }
   // Before anything can make them take part.
-  heldBack.keep(held, now);
+  heldBack.keep(held, started, now);
   routers.keepHeartbeat(wanted.runtimeDir, started.length === 0 && running.size === byIdentity.size);
   routers.guard();
   routers.vmacs.sync(now);

@@ -58,6 +58,8 @@ export class AddressKeeper {
   #state = NO_ADDRESSES;
   /** Keys of those that the kernel refused last. */
   readonly #refused = new Set<string>();
+  /** Keys of those that were removed here and of which the kernel has still to tell, with how often. */
+  readonly #removed = new Map<string, number>();
   /** Addresses that may move from one instance to another now, and what was to be removed of them. */
   #moving: { readonly addresses: ReadonlySet<string>; readonly removals: Map<string, Placement> } | null =
     null;
@@ -122,14 +124,25 @@ export class AddressKeeper {
       if (event.type !== "address-gone" && event.type !== "address-new") continue;
       const { ifindex, local, prefix } = event.address;
       const key = placementKey(ifindex, formatAddress(local), prefix);
+      // Of an IPv6 address that was put at once after it the kernel tells a while later.
+      if (event.type === "address-gone" && this.#wasOurDoing(key)) continue;
       if (!this.#state.owned.has(key)) continue;
       this.#state = event.type === "address-gone" ? lost(this.#state, key, now) : present(this.#state, key);
     }
     this.#schedule();
   }
 
+  #wasOurDoing(key: string): boolean {
+    const left = this.#removed.get(key);
+    if (left === undefined) return false;
+    if (left === 1) this.#removed.delete(key);
+    else this.#removed.set(key, left - 1);
+    return true;
+  }
+
   /** Events were missed: what the machine does not have any more of ours was taken away. */
   recount(links: LinkTable, now: MonotonicNs): void {
+    this.#removed.clear();
     const there = new Set<string>();
     for (const { ifindex, local, prefix } of [...links.addresses.values()].flat()) {
       there.add(placementKey(ifindex, formatAddress(local), prefix));
@@ -233,7 +246,9 @@ export class AddressKeeper {
     if (placements.length === 0) return;
     for (const placement of placements) this.#refused.delete(keyOf(placement));
     const hanging = this.#hangingOn(placements);
-    for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
+    const { removed, refused } = removeAddresses(this.netlink, placements);
+    for (const { error } of refused) this.#listener.stuck(error.message);
+    for (const key of removed.map(keyOf)) this.#removed.set(key, (this.#removed.get(key) ?? 0) + 1);
     if (hanging.length === 0) return;
     for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
   }

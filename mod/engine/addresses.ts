@@ -254,31 +254,32 @@ export class AddressKeeper {
   }
 
   /**
-   * The machine's own addresses that would go with these: a virtual one is the first of its subnet where an operator
-   * calls a real one virtual, or where somebody took the real ones away for a moment.
+   * Addresses that would go with these, to be put anew: the machine's own and other virtual ones. A virtual address is
+   * the first of its subnet where an operator calls a real one virtual, or where the real ones came after it, as with an
+   * interface that was made anew.
    */
   #hangingOn(placements: readonly Placement[]): Placement[] {
     const links = this.#listener.links();
-    const removed = new Set(placements.map(keyOf));
-    const keyIn = (ifindex: number, { local, prefix }: Pick<Address, "local" | "prefix">) =>
-      placementKey(ifindex, formatAddress(local), prefix);
     return [...Map.groupBy(placements, ({ ifindex }) => ifindex)].flatMap(([ifindex, those]) => {
-      const named = those.map(({ address, prefix }) => ({ local: address, prefix }));
-      const isOurs = (entry: Address) => {
-        const key = keyIn(ifindex, entry);
-        return removed.has(key) || this.#state.owned.has(key);
-      };
-      return hangingOn(links, ifindex, named, isOurs).map((entry): Placement => ({
-        ifindex,
-        interface: those[0]!.interface,
-        address: entry.local,
-        text: formatAddress(entry.local),
-        prefix: entry.prefix,
-        label: entry.label,
-        scope: entry.scope,
-        broadcast: entry.broadcast,
-        leaseNs: null,
-      }));
+      const removed = those.map(({ address, prefix }) => ({ local: address, prefix }));
+      const ours = ({ local, prefix }: Address) =>
+        this.#state.owned.get(placementKey(ifindex, formatAddress(local), prefix))?.placement;
+      const hanging = hangingOn(links, ifindex, removed, (entry) => ours(entry) !== undefined);
+      // The machine's own are to be the first of their subnet again.
+      const [own, virtual] = [hanging.filter((entry) => !ours(entry)), hanging.filter(ours)];
+      return [...own, ...virtual].map((entry): Placement =>
+        ours(entry) ?? {
+          ifindex,
+          interface: those[0]!.interface,
+          address: entry.local,
+          text: formatAddress(entry.local),
+          prefix: entry.prefix,
+          label: entry.label,
+          scope: entry.scope,
+          broadcast: entry.broadcast,
+          leaseNs: null,
+        }
+      );
     });
   }
 }

@@ -245,9 +245,18 @@ describeLab("links and addresses", ["tcpdump"], () => {
 
   test("an address that hangs on a virtual one, the first of its subnet, outlives it", async () => {
     a.ip("addr add 10.0.1.1/24 dev eth0");
-    const router = await a.startAppliance(webYaml(150, { addresses: ["10.0.2.100/24"] }));
+    const router = await a.startAppliance(webYaml(150, { addresses: ["10.0.2.99/24", "10.0.2.100/24"] }));
     await router.waitState("web", "master", 2000);
     a.ip("addr add 10.0.2.1/24 dev eth0");
+    // Another virtual one goes with the first for a moment, and by nobody else's doing.
+    router.writeConfig(webYaml(150, { addresses: ["10.0.2.100/24"] }));
+    expect(router.command("reload").code).toBe(0);
+    expect(["10.0.2.99", "10.0.2.100", "10.0.2.1"].map((address) => a.has(address))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(router.events().filter(({ kind }) => kind === "repair")).toEqual([]);
     expect((await router.stop()).code).toBe(0);
     expect([a.has("10.0.2.100"), a.has("10.0.2.1")]).toEqual([false, true]);
 

@@ -199,6 +199,8 @@ export class AddressKeeper {
       case "remove":
         return this.#remove(this.#retain(effect.placements));
       case "repaired":
+        // What the kernel refused was not put back.
+        if (this.#refused.has(keyOf(effect.placement))) return;
         return this.#listener.repaired(effect.instance, effect.placement, effect.fight);
     }
   }

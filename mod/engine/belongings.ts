@@ -125,8 +125,18 @@ export class Belongings {
       this.#darkTold.add(name);
       this.#trouble(name, text);
     }
-    if (is.length > 0 || !this.#darkTold.delete(name)) return;
-    this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
+  }
+
+  /** Tells of carriers that an event told of when they are usable again: one that is gone is not, and may come again. */
+  #tellUsableCarriers(links: LinkTable): void {
+    if (this.#darkTold.size === 0) return;
+    for (const { name, addresses, extra } of this.#carried) {
+      const there = [...addresses, ...extra].every(({ dev }) =>
+        dev === null || linkNamed(links, dev) !== null
+      );
+      if (!there || this.#dark.has(name) || !this.#darkTold.delete(name)) continue;
+      this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
+    }
   }
 
   /** Gives an instance its addresses and all that goes with them. */
@@ -157,6 +167,7 @@ export class Belongings {
   /** Nothing of this owner's is put anew from now on: it is about to leave, and what it has may be another's already. */
   leave(name: string): void {
     this.#held.delete(name);
+    this.#darkTold.delete(name);
   }
 
   /** Takes all that away, in the other order. */
@@ -173,6 +184,7 @@ export class Belongings {
     const held = this.#held.get(from);
     // Under the old name in there its belongings would be put anew for another one.
     if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
+    if (this.#darkTold.delete(from)) this.#darkTold.add(to);
     for (const map of [this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
@@ -267,6 +279,7 @@ export class Belongings {
     this.#routes.observeLinks(events, lost, changed, now);
     if (!lost && !events.some(({ type }) => type === "link-new" || type === "link-gone")) return;
     this.#lookAtCarriers(links, (name, was, is) => this.#tellOfCarriers(name, was, is));
+    this.#tellUsableCarriers(links);
     // An interface that came may be the one that something waits for, one that was made anew has another number.
     if (this.#static !== NO_STATIC) this.#ownStatic(links, now);
     for (const config of this.#held.values()) {

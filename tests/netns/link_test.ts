@@ -12,7 +12,9 @@ import {
   pairLab,
   VIP,
   waitFor,
+  web,
   webYaml,
+  yamlOf,
 } from "./lab.ts";
 
 describeLab("links and addresses", ["tcpdump"], () => {
@@ -117,7 +119,8 @@ describeLab("links and addresses", ["tcpdump"], () => {
     async () => {
       a.ip("link add svc0 type veth peer name svc1", "link set svc0 up", "link set svc1 up");
       const address = { address: "10.9.0.100/24", dev: "svc0" };
-      const first = await a.startAppliance(webYaml(150, { addresses: [address] }));
+      const more = { static: { addresses: ["10.9.1.1/24 dev svc0"] } };
+      const first = await a.startAppliance(webYaml(150, { addresses: [address] }, more));
       await first.waitState("web", "master", 3000);
       const well = (healthy: boolean) => async () => (await first.status()).healthy === healthy;
       await waitFor(well(true), { timeoutMs: 1000, what: "all to be well" });
@@ -128,8 +131,34 @@ describeLab("links and addresses", ["tcpdump"], () => {
       expect(instances[0]!.state).toBe("master");
       a.ip("link set svc0 up");
       await waitFor(well(true), { timeoutMs: 1000, what: "all to be well again" });
-      const told = first.events().filter(({ text }) => /which carr|that carry/.test(text));
-      expect(told.map(({ kind }) => kind)).toEqual(["error", "repair"]);
+      const told = () =>
+        first.events().filter(({ text }) => /which carr|that carry/.test(text))
+          .map(({ kind, subject }) => `${kind} ${subject}`);
+      expect(told()).toEqual(["error web", "repair web"]);
+
+      // What was told of an instance goes with it to another name.
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told again" });
+      first.writeConfig(yamlOf({ vrrp: { shop: web(150, { addresses: [address] }) }, ...more }));
+      expect(first.command("reload").code).toBe(0);
+      a.ip("link set svc0 up");
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well under another name" });
+      expect(told().slice(2)).toEqual(["error web", "repair shop"]);
+
+      // An interface that is gone is not usable again.
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told once more" });
+      a.ip("link del svc0");
+      await first.waitState("shop", "fault", 1000);
+      expect(told().slice(4)).toEqual(["error shop"]);
+      expect(first.events().filter(({ text }) => text.includes("put back"))).toEqual([]);
+      a.ip("link add svc0 type veth peer name svc1", "link set svc1 up", "link set svc0 up");
+      await waitFor(() => told().at(-1) === "repair shop", {
+        timeoutMs: 2000,
+        everyMs: 100,
+        what: "all to be well in the end",
+        explain: () => first.log,
+      });
       a.ip("link del svc0");
     },
     10_000,

@@ -264,9 +264,11 @@ export class AddressKeeper {
     const links = this.#listener.links();
     return [...Map.groupBy(placements, ({ ifindex }) => ifindex)].flatMap(([ifindex, those]) => {
       const removed = those.map(({ address, prefix }) => ({ local: address, prefix }));
-      const ours = ({ local, prefix }: Address) =>
-        this.#state.owned.get(placementKey(ifindex, formatAddress(local), prefix))?.placement;
-      const hanging = hangingOn(links, ifindex, removed, (entry) => ours(entry) !== undefined);
+      const keyIn = ({ local, prefix }: Address) => placementKey(ifindex, formatAddress(local), prefix);
+      const ours = (entry: Address) => this.#state.owned.get(keyIn(entry))?.placement;
+      const hanging = hangingOn(links, ifindex, removed, (entry) => ours(entry) !== undefined)
+        // What we removed a moment ago is still to be told of by the kernel.
+        .filter((entry) => ours(entry) !== undefined || !this.#removed.has(keyIn(entry)));
       // The machine's own are to be the first of their subnet again.
       const [own, virtual] = [hanging.filter((entry) => !ours(entry)), hanging.filter(ours)];
       return [...own, ...virtual].map((entry): Placement =>

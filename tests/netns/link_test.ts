@@ -289,6 +289,19 @@ describeLab("links and addresses", ["tcpdump"], () => {
     expect((await router.stop()).code).toBe(0);
     expect([a.has("10.0.2.100"), a.has("10.0.2.1")]).toEqual([false, true]);
 
+    // Unless it is a virtual one itself that was given up just before the first.
+    const both = await a.startAppliance(yamlOf({
+      vrrp: {
+        later: web(10, { lease: "off", vrid: 52, addresses: ["10.0.3.100/24"] }),
+        web: web(250, { lease: "off", addresses: ["10.0.3.99/24"] }),
+        last: web(10, { lease: "off", vrid: 53, addresses: ["10.0.3.101/24"] }),
+      },
+    }));
+    await both.waitState("later", "master", 2000);
+    await both.waitState("last", "master", 2000);
+    expect((await both.stop()).code).toBe(0);
+    expect(a.addresses("eth0").filter((address) => address.startsWith("10.0.3."))).toEqual([]);
+
     // So does one beside an address of the machine that somebody calls virtual.
     a.ip("addr add 10.0.1.2/24 dev eth0");
     const mistaken = await a.startAppliance(webYaml(150, { addresses: ["10.0.1.1/24"] }));

@@ -1,0 +1,65 @@
+/**
+ * Random reloads: after each the kernel holds, and the daemon tells, what the config asks for and nothing else. How to
+ * run more of them, or one again: see `fuzz/round.ts`.
+ */
+import { afterAll, beforeAll, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { runRound } from "./fuzz/round.ts";
+import { Side } from "./fuzz/side.ts";
+import { createLab, describeLab, type Lab } from "./lab.ts";
+
+const numberOr = (name: string, usual: number) => Number(process.env[`APPLIANCE_FUZZ_${name}`] ?? usual);
+
+/** The first digits of the commit, so that each change tries others and a failure stays until something changes. */
+function commitSeed(): number {
+  const { stdout } = spawnSync("git", ["rev-parse", "HEAD"], { cwd: import.meta.dirname, encoding: "utf8" });
+  return Number.parseInt(stdout.slice(0, 7), 16) || 1;
+}
+
+const SEED = numberOr("SEED", commitSeed());
+const ROUNDS = numberOr("ROUNDS", 1);
+const STEPS = numberOr("STEPS", 8);
+const LIMIT_MS = 30_000 + ROUNDS * STEPS * 15_000;
+
+describeLab("random reloads", [], () => {
+  let lab: Lab;
+  const outcomes = new Map<string, Promise<number>>();
+
+  beforeAll(() => {
+    lab = createLab("fuzz");
+    const side = (name: string, index: number, where: string) => {
+      const own = [0, 1].map((
+        net,
+      ) => [`10.${net}.0.${index + 1}/24`, `2001:db8:${net + 1}::${index + 1}/64`]);
+      const node = lab.node(name, { switch: lab.switch(`${where}0`), addresses: own[0]! });
+      node.plug({ device: "eth1", switch: lab.switch(`${where}1`), addresses: own[1]! });
+      const text = own.flatMap((list, net) => list.map((one) => `eth${net} ${one}`));
+      const made = new Side(node, index, text);
+      made.watchDeletions();
+      return made;
+    };
+    const begin = (name: string, sides: readonly Side[]) => {
+      const rounds = (async () => {
+        const failures: string[] = [];
+        for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
+          await runRound(seed, STEPS, sides).catch((error: Error) => failures.push(error.message));
+        }
+        if (failures.length > 0) throw new Error(failures.join("\n\n"));
+        return ROUNDS;
+      })();
+      rounds.catch(() => {});
+      outcomes.set(name, rounds);
+    };
+    // On the side, for they mostly wait.
+    if (process.env["APPLIANCE_FUZZ_ONLY"] !== "pair") begin("alone", [side("one", 0, "s")]);
+    if (process.env["APPLIANCE_FUZZ_ONLY"] !== "alone") begin("pair", [side("a", 0, "p"), side("b", 1, "p")]);
+  }, 30_000);
+  afterAll(() => lab.close(), 30_000);
+
+  for (const name of ["alone", "pair"]) {
+    test(`${name}: the kernel and the daemon follow the config`, async () => {
+      const rounds = await outcomes.get(name);
+      console.log(`random reloads, ${name}: ${rounds} × ${STEPS} from seed ${SEED}`);
+    }, LIMIT_MS);
+  }
+});

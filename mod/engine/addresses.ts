@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { monotonicNs } from "../../lib/libc/mod.ts";
+import { ENODEV, monotonicNs } from "../../lib/libc/mod.ts";
 import {
   type Address,
   IFA_F_PERMANENT,
@@ -230,7 +230,8 @@ export class AddressKeeper {
       if (owner === undefined) continue;
       this.#state = postponed(this.#state, key, monotonicNs());
       this.#refused.add(key);
-      this.#listener.refused(owner, placement, error.message);
+      // That the interface is gone is about to be told, and is over when another one comes: no reason to wait for longer.
+      if (error.errno !== ENODEV) this.#listener.refused(owner, placement, error.message);
     }
   }
 

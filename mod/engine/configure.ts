@@ -101,7 +101,9 @@ function applyDifference(
     const config = byIdentity.get(key);
     // So may that of its group: who leaves it has nothing to do with those who are about to have it.
     const { group } = instance.config;
-    if (group !== null && config !== undefined && config.group !== group) instance.regroup(`${group} (before)`);
+    if (group !== null && config !== undefined && config.group !== group) {
+      instance.regroup(`${group} (before)`);
+    }
     if (config?.name === instance.name) continue;
     outbox.send({ type: "instance-gone", name: instance.name });
     // Its name may be another's from now on: nothing of it may be taken for that one's.

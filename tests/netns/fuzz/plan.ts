@@ -5,7 +5,6 @@
  * @module
  */
 import type { Random } from "../../sim/random.ts";
-import { yamlOf } from "../lab.ts";
 
 /** Owner of what is there whoever is master. */
 export const STATIC = 0;
@@ -27,6 +26,8 @@ export interface Router {
   probe: { name: string; weight: number } | null;
   /** The router whose fault is this one's, too; null = none. */
   follows: number | null;
+  /** Name of the interface with its virtual MAC address; that of its IPv6 addresses beside others has a `b` behind. */
+  vmac: string | null;
 }
 
 /** An address that may belong to any router; `owner` null = to none now. */
@@ -66,6 +67,7 @@ const DEVICES = ["eth0", "eth1"];
 const NAMES = ["web", "lan", "db", "mail", "dns", "ipv6", "x.1"];
 const GROUPS = ["site", "web", "g"];
 const PROBES = ["one", "two", "three"];
+const VMACS = ["mac1", "mac2", "mac3"];
 const LEASES = ["off", "3s", "2s"];
 const MOST_ROUTERS = 5;
 
@@ -150,6 +152,7 @@ function add(plan: Plan, random: Random, name: string = freeName(plan, random)):
     group: null,
     probe: null,
     follows: null,
+    vmac: null,
   };
   plan.routers.push(router);
   for (let count = random.int(1, 3); count > 0; count--) {
@@ -267,6 +270,13 @@ const CHANGES: Readonly<Record<string, Change>> = {
     }
     return `group ${some.map(({ name }) => name).join(" and ")} as ${group}`;
   },
+  vmac(plan, random) {
+    const [one, two] = shuffled(plan.routers, random);
+    const before = one!.vmac;
+    one!.vmac = random.pick([null, ...VMACS]);
+    if (two !== undefined && two.vmac === one!.vmac) two.vmac = before;
+    return `make the vmac of ${one!.name} ${one!.vmac}`;
+  },
   follow(plan, random) {
     const [router, leader] = shuffled(plan.routers, random);
     if (leader === undefined) return null;
@@ -294,8 +304,13 @@ function complete(plan: Plan, random: Random): void {
   for (const router of [...plan.routers]) {
     const own = plan.vips.filter(({ owner, extra }) => owner === router.id && !extra);
     if (own.length > 0) continue;
-    const vip = plan.vips.find(({ owner }) => owner === router.id) ??
-      random.pick(plan.vips.filter(({ owner }) => owner === null));
+    const free = plan.vips.filter(({ owner }) => owner === router.id || owner === null);
+    if (free.length === 0) {
+      plan.routers = plan.routers.filter((other) => other !== router);
+      for (const way of plan.ways) if (way.owner === router.id) way.owner = null;
+      continue;
+    }
+    const vip = free.find(({ owner }) => owner !== null) ?? random.pick(free);
     vip.owner = router.id;
     vip.extra = false;
   }
@@ -304,6 +319,10 @@ function complete(plan: Plan, random: Random): void {
     if (companions(plan, router).length < 2) router.group = null;
     if (router.probe !== null && !plan.probes.includes(router.probe.name)) router.probe = null;
     const members = plan.routers.filter(({ group }) => group !== null && group === router.group);
+    // An address with a virtual MAC address is on the router's own interface.
+    const strays = plan.vips.some(({ owner, device }) => owner === router.id && device !== router.device);
+    const doubled = plan.routers.some((other) => other !== router && other.vmac === router.vmac);
+    if (strays || doubled) router.vmac = null;
     const leader = plan.routers.find(({ id }) => id === router.follows);
     // No circles.
     if (leader === undefined || leader.follows !== null || leader.group !== null) router.follows = null;
@@ -329,53 +348,4 @@ export function change(plan: Plan, random: Random, alone: boolean): string[] {
 /** The members of its group, itself included; alone without one. */
 export function companions(plan: Plan, router: Router): readonly Router[] {
   return router.group === null ? [router] : plan.routers.filter(({ group }) => group === router.group);
-}
-
-/** Base priority of a router on a side. */
-export function priorityOn(router: Router, side: number): number {
-  return router.prefers === side ? router.priority : router.priority - 50;
-}
-
-/** The config as YAML for a side; probes look into `directory`. */
-export function render(plan: Plan, side: number, directory: string): string {
-  const vips = (owner: number, extra: boolean | null, base: string | null) =>
-    plan.vips.filter((vip) => vip.owner === owner && (extra === null || vip.extra === extra)).map((vip) => ({
-      address: `${vip.address}/${vip.prefix}`,
-      ...(vip.device === base ? {} : { dev: vip.device }),
-      ...(vip.label === null ? {} : { label: vip.label }),
-    }));
-  const ways = (owner: number) => {
-    const texts = (kind: Way["kind"]) =>
-      plan.ways.filter((way) => way.owner === owner && way.kind === kind).map(({ text }) => text);
-    return { routes: texts("routes"), rules: texts("rules") };
-  };
-  const vrrp = plan.routers.map((router) => [router.name, {
-    interface: router.device,
-    vrid: router.vrid,
-    priority: priorityOn(router, side),
-    advert_interval: "100ms",
-    lease: router.lease,
-    accept: router.accept,
-    addresses: vips(router.id, false, router.device),
-    extra: vips(router.id, true, router.device),
-    ...ways(router.id),
-    track: [
-      ...(router.probe === null ? [] : [{
-        probe: router.probe.name,
-        ...(router.probe.weight === 0 ? {} : { weight: router.probe.weight }),
-      }]),
-      ...plan.routers.filter(({ id }) => id === router.follows).map(({ name }) => ({ instance: name })),
-    ],
-  }]);
-  const groups = Map.groupBy(plan.routers.filter(({ group }) => group !== null), ({ group }) => group!);
-  return yamlOf({
-    probes: Object.fromEntries(
-      plan.probes.map((name) => [name, { type: "file", path: `${directory}/${name}`, interval: "100ms" }]),
-    ),
-    vrrp: Object.fromEntries(vrrp),
-    groups: Object.fromEntries(
-      [...groups].map(([name, members]) => [name, { members: members.map((router) => router.name) }]),
-    ),
-    static: { addresses: vips(STATIC, null, null), ...ways(STATIC) },
-  });
 }

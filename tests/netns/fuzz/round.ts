@@ -8,8 +8,9 @@
  */
 import { type Random, seededRandom } from "../../sim/random.ts";
 import { killAll, waitFor } from "../lab.ts";
-import { change, companions, firstPlan, type Plan, render, type Router, STATIC } from "./plan.ts";
-import { type Document, families, type Side } from "./side.ts";
+import { carrierOf, families, labelOf, render } from "./config.ts";
+import { change, companions, firstPlan, type Plan, type Router, STATIC } from "./plan.ts";
+import type { Document, Side } from "./side.ts";
 
 const TRACE = process.env["APPLIANCE_FUZZ_TRACE"] === "1";
 /** Until everything is as it should be: longer than a hand-over and a lease together, on a busy machine. */
@@ -57,6 +58,8 @@ const ACCIDENTS: Readonly<Record<string, Accident>> = {
         for (const { device, address } of held) {
           if (random.chance(0.5)) side.node.exec(["ip", "addr", "del", address, "dev", device]);
         }
+        // With the first of a subnet the kernel takes the others away.
+        side.mend();
         for (const family of ["-4", "-6"]) {
           if (random.chance(0.3)) {
             side.node.exec(["ip", family, "route", "flush", "table", "all", "proto", "112"]);
@@ -171,7 +174,8 @@ function undisturbed(
   return after.routers.filter((router) => {
     const old = before.routers.find(({ id }) => id === router.id);
     return old !== undefined && old.group === null && router.group === null && was.has(router.id) &&
-      is.has(router.id) && families(before, old) === families(after, router) && side.mayLead(after, router);
+      is.has(router.id) && old.vmac === router.vmac && families(before, old) === families(after, router) &&
+      side.mayLead(after, router);
   });
 }
 
@@ -201,9 +205,11 @@ function disturbances(
     const old = before.vips.find(({ address }) => address === vip.address)!;
     if (old.owner === null || vip.owner === null || !ids.has(old.owner) || !ids.has(vip.owner)) continue;
     const lease = (plan: Plan, owner: number) => plan.routers.find(({ id }) => id === owner)?.lease ?? "off";
-    const alike = old.prefix === vip.prefix && old.label === vip.label &&
+    const device = carrierOf(after, vip);
+    const alike = old.prefix === vip.prefix && labelOf(before, old) === labelOf(after, vip) &&
+      carrierOf(before, old) === device &&
       (lease(before, old.owner) === lease(after, vip.owner) || !vip.address.includes(":"));
-    const text = `${vip.device} ${vip.address}/${vip.prefix}`;
+    const text = `${device} ${vip.address}/${vip.prefix}`;
     if (alike && side.deleted.includes(text)) found.push(`${text} was taken away for a while`);
   }
   found.push(...side.told().filter((line) => / (repair|error)\./.test(line)).map((line) => `told: ${line}`));
@@ -270,7 +276,7 @@ export async function runRound(seed: number, steps: number, sides: readonly Side
   } finally {
     for (const side of sides) {
       await side.daemon?.close();
-      side.node.restore();
+      side.clean();
     }
   }
 }

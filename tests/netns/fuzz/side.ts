@@ -8,7 +8,8 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fetchUnix } from "../../../lib/runtime/fetch.ts";
 import type { Appliance, InstanceStatus, LabNode, StatusDocument } from "../lab.ts";
-import { companions, isIpv6, type Plan, priorityOn, render, type Router, STATIC, type Vip } from "./plan.ts";
+import { carrierOf, families, labelOf, priorityOn, render, vmacsOf } from "./config.ts";
+import { companions, type Plan, type Router, STATIC, type Vip } from "./plan.ts";
 
 /** What our routes and rules are marked with. */
 const PROTOCOL = "112";
@@ -30,7 +31,6 @@ interface Shown extends InstanceStatus {
   readonly problems: readonly string[];
   readonly group: string | null;
   readonly families: readonly string[];
-  readonly repaired: number;
 }
 
 /** The status document with what the tests of reloads look at besides. */
@@ -38,12 +38,6 @@ export interface Document extends Omit<StatusDocument, "instances"> {
   readonly instances: readonly Shown[];
   readonly groups: readonly { readonly name: string; readonly members: readonly string[] }[];
   readonly maintenance: boolean;
-}
-
-/** IP versions of a router's addresses: each is a router of its own to the daemon. */
-export function families(plan: Plan, { id }: Router): string {
-  const own = plan.vips.filter(({ owner, extra }) => owner === id && !extra);
-  return [...(own.some((vip) => !isIpv6(vip)) ? ["4"] : []), ...(own.some(isIpv6) ? ["6"] : [])].join();
 }
 
 function shareFamily(before: Plan, was: Router, after: Plan, is: Router): boolean {
@@ -64,10 +58,6 @@ export class Side {
   #read = 0;
 
   constructor(readonly node: LabNode, readonly index: number, readonly own: readonly string[]) {}
-
-  get #directory(): string {
-    return this.daemon.directory;
-  }
 
   /** Starts a daemon that knows nothing of those before. */
   async start(plan: Plan): Promise<void> {
@@ -93,7 +83,7 @@ export class Side {
   }
 
   setProbe(name: string, up: boolean): void {
-    const path = join(this.#directory, name);
+    const path = join(this.daemon.directory, name);
     if (up) writeFileSync(path, "");
     else rmSync(path, { force: true });
     if (up) this.up.add(name);
@@ -113,7 +103,7 @@ export class Side {
 
   /** Writes the config, for the next reload. */
   write(plan: Plan): void {
-    this.daemon.writeConfig(render(plan, this.index, this.#directory));
+    this.daemon.writeConfig(render(plan, this.index, this.daemon.directory));
   }
 
   /** What is released once this plan has taken the place of that one. */
@@ -144,9 +134,14 @@ export class Side {
 
   /** Whether a router may take part. */
   mayLead(plan: Plan, router: Router): boolean {
+    const isWell = (id: number) => {
+      const leader = plan.routers.find((other) => other.id === id);
+      return leader === undefined || this.mayLead(plan, leader);
+    };
     return !this.maintenance &&
-      companions(plan, router).every(({ id, probe }) =>
-        !this.held.has(id) && (probe === null || probe.weight !== 0 || this.up.has(probe.name))
+      companions(plan, router).every(({ id, probe, follows }) =>
+        !this.held.has(id) && (probe === null || probe.weight !== 0 || this.up.has(probe.name)) &&
+        (follows === null || isWell(follows))
       );
   }
 
@@ -160,6 +155,15 @@ export class Side {
 
   async document(): Promise<Document> {
     return await this.daemon.status() as unknown as Document;
+  }
+
+  /** Gives the machine back of its own what went with something else. */
+  mend(): void {
+    const there = this.addresses().map(({ device, address }) => `${device} ${address}`);
+    for (const lost of this.own.filter((one) => !there.includes(one))) {
+      const [device, address] = lost.split(" ");
+      this.node.ip(`addr replace ${address} dev ${device}`);
+    }
   }
 
   // --- What the kernel holds ----------------------------------------------------------------------------------------
@@ -185,6 +189,12 @@ export class Side {
         leased: entry.valid_life_time !== FOREVER,
       }))
     );
+  }
+
+  /** Interfaces that were made. */
+  #links(): string[] {
+    const { stdout } = this.node.exec(["ip", "-j", "link", "show", "type", "macvlan"]);
+    return (JSON.parse(stdout || "[]") as { ifname?: string }[]).flatMap(({ ifname }) => ifname ?? []);
   }
 
   #routes(): string[] {
@@ -234,7 +244,18 @@ export class Side {
       ...differ("route", this.#routes(), []),
       ...differ("rule", this.#rules(), []),
       ...differ("guarded", this.#guarded(), []),
+      ...differ("interface", this.#links(), []),
     ];
+  }
+
+  /** Leaves nothing of a daemon that was killed. */
+  clean(): void {
+    for (const name of this.#links()) this.node.exec(["ip", "link", "del", name]);
+    for (const family of ["-4", "-6"]) {
+      const stdin = `route flush table all proto ${PROTOCOL}\nrule flush protocol ${PROTOCOL}\n`;
+      this.node.exec(["ip", family, "-force", "-batch", "-"], { stdin });
+    }
+    this.node.restore();
   }
 
   /** Forgets what was deleted and told so far. */
@@ -264,9 +285,9 @@ export class Side {
     const leaseOf = ({ owner }: Vip) => plan.routers.find(({ id }) => id === owner)?.lease ?? "off";
     const wantedAddresses = plan.vips.filter(holds).map((vip) =>
       text({
-        device: vip.device,
+        device: carrierOf(plan, vip),
         address: `${vip.address}/${vip.prefix}`,
-        label: vip.label,
+        label: labelOf(plan, vip),
         leased: leaseOf(vip) !== "off",
       })
     );
@@ -284,6 +305,7 @@ export class Side {
       ...differ("route", this.#routes(), ways("routes")),
       ...differ("rule", this.#rules(), ways("rules")),
       ...differ("guarded", this.#guarded(), guarded),
+      ...differ("interface", this.#links(), plan.routers.flatMap((router) => vmacsOf(plan, router))),
       ...this.#judge(await this.document(), plan, masters),
     ];
     const health = await this.daemon.get("/healthz");
@@ -352,8 +374,8 @@ export class Side {
       groups.map((group) => `${group.name} ${[...group.members].sort().join()}`),
       [...members].map(([name, those]) => `${name} ${those.map((router) => router.name).sort().join()}`),
     ));
-    const tracked = plan.routers.flatMap(({ probe }) => probe === null ? [] : [probe.name]);
-    for (const name of new Set(tracked)) if (!this.up.has(name)) expected.push(`probe ${name} is down`);
+    const tracked = new Set(plan.routers.flatMap(({ probe }) => probe === null ? [] : [probe.name]));
+    for (const name of tracked) if (!this.up.has(name)) expected.push(`probe ${name} is down`);
     found.push(...differ("problem", problems.map((one) => one.split(":")[0]!), expected));
     return found;
   }

@@ -251,16 +251,18 @@ export function hangingOn(
 ): Address[] {
   const list = table.addresses.get(ifindex) ?? [];
   const isSecondary = ({ flags }: Address) => (flags & SECONDARY) !== 0;
-  const nameOf = ({ local, prefix }: Named) => `${local}/${prefix}`;
-  const primary = new Set(list.filter((entry) => !isSecondary(entry)).map(nameOf));
-  const firsts = removed.filter((named) => named.local.length === 4 && primary.has(nameOf(named)));
+  const isRemoved = ({ local, prefix }: Named) =>
+    removed.some((named) => named.prefix === prefix && equalBytes(named.local, local));
+  // On a machine with hundreds of virtual addresses few are the first of a subnet, unless each is one by itself.
+  const firsts = list.filter((entry) =>
+    !isSecondary(entry) && entry.local.length === 4 && entry.prefix < 32 && isRemoved(entry)
+  );
   // As good as always.
   if (firsts.length === 0) return [];
-  const going = new Set(removed.map(nameOf));
   return list.filter((entry) =>
     isSecondary(entry) && entry.local.length === 4 && firsts.some((first) => sameSubnet(first, entry)) &&
     // What has a far end of its own is put together in other ways.
-    equalBytes(entry.address, entry.local) && !going.has(nameOf(entry)) &&
+    equalBytes(entry.address, entry.local) && !isRemoved(entry) &&
     (entry.validS === null || isOurs(entry))
   );
 }

@@ -48,9 +48,11 @@ export class Side {
   daemon!: Appliance;
   /** Probes whose file is there. */
   readonly up = new Set<string>();
-  /** Routers that are released. */
+  /** Those that are released. */
   held = new Set<number>();
   maintenance = false;
+  /** An interface was made anew, or addresses of the machine's own: they may stand behind virtual ones. */
+  shuffled = false;
   /** Addresses that the kernel told to be deleted, as `eth0 10.0.0.100/24`, until they are forgotten. */
   readonly deleted: string[] = [];
   #round = 0;
@@ -64,6 +66,7 @@ export class Side {
     this.up.clear();
     this.held.clear();
     this.maintenance = false;
+    this.shuffled = false;
     this.#round++;
     await this.#launch(plan, []);
     for (const name of plan.probes) this.setProbe(name, true);
@@ -157,12 +160,13 @@ export class Side {
     return await this.daemon.status() as unknown as Document;
   }
 
-  /** Gives the machine back of its own what went with something else. */
+  /** Gives the machine back of its own what the kernel took away with a virtual address. */
   mend(): void {
     const there = this.addresses().map(({ device, address }) => `${device} ${address}`);
     for (const lost of this.own.filter((one) => !there.includes(one))) {
       const [device, address] = lost.split(" ");
       this.node.ip(`addr replace ${address} dev ${device}`);
+      this.shuffled = true;
     }
   }
 
@@ -178,7 +182,6 @@ export class Side {
         scope: string;
         label?: string;
         valid_life_time: number;
-        dynamic?: boolean;
       }[];
     }[];
     return links.filter(({ ifname }) => ifname !== "lo").flatMap(({ ifname: device, addr_info }) =>
@@ -297,9 +300,10 @@ export class Side {
     });
     const ways = (kind: "routes" | "rules") =>
       plan.ways.filter((way) => way.kind === kind && holds(way)).map(({ shown }) => shown);
-    const closed = new Set(plan.routers.filter(({ accept }) => !accept).map(({ id }) => id));
-    const guarded = plan.vips.filter(({ owner }) => owner !== null && closed.has(owner))
-      .map(({ address }) => address);
+    const closed = plan.routers.filter(({ accept }) => !accept).map(({ id }) => id);
+    const guarded = plan.vips.filter(({ owner }) => owner !== null && closed.includes(owner)).map((
+      { address },
+    ) => address);
     const found = [
       ...differ("address", this.addresses().map(text), [...mine, ...wantedAddresses]),
       ...differ("route", this.#routes(), ways("routes")),
@@ -364,10 +368,8 @@ export class Side {
         }
       }
     }
-    const probesUp = (name: string) => `${name} ${this.up.has(name) ? "up" : "down"}`;
-    found.push(
-      ...differ("probe", probes.map(({ name, state }) => `${name} ${state}`), plan.probes.map(probesUp)),
-    );
+    const wanted = plan.probes.map((name) => `${name} ${this.up.has(name) ? "up" : "down"}`);
+    found.push(...differ("probe", probes.map(({ name, state }) => `${name} ${state}`), wanted));
     const members = Map.groupBy(plan.routers.filter(({ group }) => group !== null), ({ group }) => group!);
     found.push(...differ(
       "group",

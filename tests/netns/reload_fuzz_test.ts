@@ -19,6 +19,8 @@ function commitSeed(): number {
 const SEED = numberOr("SEED", commitSeed());
 const ROUNDS = numberOr("ROUNDS", 1);
 const STEPS = numberOr("STEPS", 8);
+const ONLY = process.env["APPLIANCE_FUZZ_ONLY"];
+const KINDS = ["alone", "pair"].filter((kind) => ONLY === undefined || kind === ONLY);
 const LIMIT_MS = 30_000 + ROUNDS * STEPS * 15_000;
 
 describeLab("random reloads", [], () => {
@@ -38,7 +40,8 @@ describeLab("random reloads", [], () => {
       made.watchDeletions();
       return made;
     };
-    const begin = (name: string, sides: readonly Side[]) => {
+    const begin = (kind: string) => {
+      const sides = kind === "alone" ? [side("one", 0, "s")] : [side("a", 0, "p"), side("b", 1, "p")];
       const rounds = (async () => {
         const failures: string[] = [];
         for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
@@ -48,18 +51,17 @@ describeLab("random reloads", [], () => {
         return ROUNDS;
       })();
       rounds.catch(() => {});
-      outcomes.set(name, rounds);
+      outcomes.set(kind, rounds);
     };
-    // On the side, for they mostly wait.
-    if (process.env["APPLIANCE_FUZZ_ONLY"] !== "pair") begin("alone", [side("one", 0, "s")]);
-    if (process.env["APPLIANCE_FUZZ_ONLY"] !== "alone") begin("pair", [side("a", 0, "p"), side("b", 1, "p")]);
+    // Side by side: they mostly wait.
+    for (const kind of KINDS) begin(kind);
   }, 30_000);
   afterAll(() => lab.close(), 30_000);
 
-  for (const name of ["alone", "pair"]) {
-    test(`${name}: the kernel and the daemon follow the config`, async () => {
-      const rounds = await outcomes.get(name);
-      console.log(`random reloads, ${name}: ${rounds} × ${STEPS} from seed ${SEED}`);
+  for (const kind of KINDS) {
+    test(`${kind}: the kernel and the daemon follow the config`, async () => {
+      const rounds = await outcomes.get(kind);
+      console.log(`random reloads, ${kind}: ${rounds} × ${STEPS} from seed ${SEED}`);
     }, LIMIT_MS);
   }
 });

@@ -2,7 +2,8 @@
  * One round of random reloads on one side or two, with accidents, each step judged once it has settled.
  *
  * `APPLIANCE_FUZZ_SEED` = seed of the first round (default: of the commit), `APPLIANCE_FUZZ_ROUNDS` = how many,
- * `APPLIANCE_FUZZ_STEPS` = reloads in each, `APPLIANCE_FUZZ_TRACE=1` tells every step.
+ * `APPLIANCE_FUZZ_STEPS` = reloads in each, `APPLIANCE_FUZZ_ONLY` = `alone` or `pair`, `APPLIANCE_FUZZ_TRACE=1` tells
+ * every step.
  *
  * @module
  */

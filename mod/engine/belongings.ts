@@ -64,8 +64,8 @@ export class Belongings {
   #carried: readonly VrrpConfig[] = [];
   /** By owner: interfaces that carry its addresses and that nobody is reached by. */
   #dark: ReadonlyMap<string, Carriers> = new Map();
-  /** Owners of whose interfaces an event told. */
-  readonly #darkTold = new Set<string>();
+  /** By owner the interfaces of which an event told. */
+  readonly #darkTold = new Map<string, Set<string>>();
   /** By owner and address: what the kernel refused. */
   readonly #refused = new Map<string, Map<string, string>>();
   /** Owners that have their belongings in the kernel, with their config. */
@@ -122,20 +122,21 @@ export class Belongings {
   #tellOfCarriers(name: string, was: Carriers, is: Carriers): void {
     for (const { dev, text } of is) {
       if (was.some((one) => one.dev === dev)) continue;
-      this.#darkTold.add(name);
+      this.#darkTold.set(name, (this.#darkTold.get(name) ?? new Set()).add(dev));
       this.#trouble(name, text);
     }
   }
 
   /** Tells of carriers that an event told of when they are usable again: one that is gone is not, and may come again. */
   #tellUsableCarriers(links: LinkTable): void {
-    if (this.#darkTold.size === 0) return;
-    for (const { name, addresses, extra } of this.#carried) {
-      const there = [...addresses, ...extra].every(({ dev }) =>
-        dev === null || linkNamed(links, dev) !== null
-      );
-      if (!there || this.#dark.has(name) || !this.#darkTold.delete(name)) continue;
-      this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
+    for (const [name, told] of [...this.#darkTold]) {
+      const config = this.#carried.find((one) => one.name === name);
+      const devs = [...config?.addresses ?? [], ...config?.extra ?? []].flatMap(({ dev }) => dev ?? []);
+      // A reload may have taken its addresses elsewhere.
+      const carries = devs.some((dev) => told.has(dev));
+      if (carries && (this.#dark.has(name) || devs.some((dev) => linkNamed(links, dev) === null))) continue;
+      this.#darkTold.delete(name);
+      if (carries) this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
     }
   }
 
@@ -184,8 +185,9 @@ export class Belongings {
     const held = this.#held.get(from);
     // Under the old name in there its belongings would be put anew for another one.
     if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
-    if (this.#darkTold.delete(from)) this.#darkTold.add(to);
-    for (const map of [this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
+    for (
+      const map of [this.#absent, this.#refused, this.#unguarded, this.#darkTold] as Map<string, unknown>[]
+    ) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
       map.delete(from);

@@ -169,6 +169,18 @@ describeLab("links and addresses", ["tcpdump"], () => {
         make();
       }
       await first.waitState("shop", "master", 2000);
+      // Nor is one usable again that a reload left, as soon as something happens to another.
+      a.ip("link add svc2 type veth peer name svc3", "link set svc3 up", "link set svc2 up");
+      a.ip("link set svc0 down");
+      await waitFor(() => told().at(-1) === "error shop", { timeoutMs: 1000, what: "the last trouble" });
+      const elsewhere = { ...address, dev: "svc2" };
+      first.writeConfig(yamlOf({ vrrp: { shop: web(150, { addresses: [elsewhere] }) } }));
+      expect(first.command("reload").code).toBe(0);
+      a.ip("link set svc2 mtu 1400");
+      a.ip("link set svc2 down");
+      await waitFor(() => first.log.includes("svc2, which carries"), { timeoutMs: 1000, what: "svc2's end" });
+      expect(told().slice(-2)).toEqual(["error shop", "error shop"]);
+      a.ip("link del svc2");
       a.ip("link del svc0");
     },
     10_000,

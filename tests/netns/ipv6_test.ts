@@ -201,6 +201,8 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       what: "a lease at b",
     });
     expect(b.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
+    // The next daemon in this directory would stand back, too.
+    expect(first.command("resume", "web").code).toBe(0);
   }, 15_000);
 
   test(

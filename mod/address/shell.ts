@@ -58,12 +58,22 @@ export function putAddresses(connection: NetlinkConnection, placements: readonly
   return refusals(placements, connection.batch(placements.map(putRequest)));
 }
 
-/** Removes addresses, in one batch; what is gone already counts as removed. */
-export function removeAddresses(connection: NetlinkConnection, placements: readonly Placement[]): Refusal[] {
+/** What became of addresses that were to be removed: those that were gone already are in neither list. */
+export interface Removal {
+  readonly removed: readonly Placement[];
+  readonly refused: readonly Refusal[];
+}
+
+/** Removes addresses, in one batch. */
+export function removeAddresses(connection: NetlinkConnection, placements: readonly Placement[]): Removal {
   const requests = placements.map(({ ifindex, interface: device, address, prefix }) =>
     removeAddressRequest({ ifindex, device, address, prefix })
   );
-  return refusals(placements, connection.batch(requests)).filter(({ error }) =>
-    error.errno !== EADDRNOTAVAIL && error.errno !== ENODEV
-  );
+  const errors = connection.batch(requests);
+  return {
+    removed: placements.filter((_, index) => errors[index] === null),
+    refused: refusals(placements, errors).filter(({ error }) =>
+      error.errno !== EADDRNOTAVAIL && error.errno !== ENODEV
+    ),
+  };
 }

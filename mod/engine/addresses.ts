@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { monotonicNs } from "../../lib/libc/mod.ts";
+import { ENODEV, monotonicNs } from "../../lib/libc/mod.ts";
 import {
   type Address,
   IFA_F_PERMANENT,
@@ -58,6 +58,8 @@ export class AddressKeeper {
   #state = NO_ADDRESSES;
   /** Keys of those that the kernel refused last. */
   readonly #refused = new Set<string>();
+  /** Keys of those that were removed here and of which the kernel has still to tell, with how often. */
+  readonly #removed = new Map<string, number>();
   /** Addresses that may move from one instance to another now, and what was to be removed of them. */
   #moving: { readonly addresses: ReadonlySet<string>; readonly removals: Map<string, Placement> } | null =
     null;
@@ -122,14 +124,25 @@ export class AddressKeeper {
       if (event.type !== "address-gone" && event.type !== "address-new") continue;
       const { ifindex, local, prefix } = event.address;
       const key = placementKey(ifindex, formatAddress(local), prefix);
+      // Of an IPv6 address that was put at once after it the kernel tells a while later.
+      if (event.type === "address-gone" && this.#wasOurDoing(key)) continue;
       if (!this.#state.owned.has(key)) continue;
       this.#state = event.type === "address-gone" ? lost(this.#state, key, now) : present(this.#state, key);
     }
     this.#schedule();
   }
 
+  #wasOurDoing(key: string): boolean {
+    const left = this.#removed.get(key);
+    if (left === undefined) return false;
+    if (left === 1) this.#removed.delete(key);
+    else this.#removed.set(key, left - 1);
+    return true;
+  }
+
   /** Events were missed: what the machine does not have any more of ours was taken away. */
   recount(links: LinkTable, now: MonotonicNs): void {
+    this.#removed.clear();
     const there = new Set<string>();
     for (const { ifindex, local, prefix } of [...links.addresses.values()].flat()) {
       there.add(placementKey(ifindex, formatAddress(local), prefix));
@@ -186,6 +199,8 @@ export class AddressKeeper {
       case "remove":
         return this.#remove(this.#retain(effect.placements));
       case "repaired":
+        // What the kernel refused was not put back.
+        if (this.#refused.has(keyOf(effect.placement))) return;
         return this.#listener.repaired(effect.instance, effect.placement, effect.fight);
     }
   }
@@ -215,7 +230,8 @@ export class AddressKeeper {
       if (owner === undefined) continue;
       this.#state = postponed(this.#state, key, monotonicNs());
       this.#refused.add(key);
-      this.#listener.refused(owner, placement, error.message);
+      // That the interface is gone is about to be told, and is over when another one comes: no reason to wait for longer.
+      if (error.errno !== ENODEV) this.#listener.refused(owner, placement, error.message);
     }
   }
 
@@ -233,37 +249,42 @@ export class AddressKeeper {
     if (placements.length === 0) return;
     for (const placement of placements) this.#refused.delete(keyOf(placement));
     const hanging = this.#hangingOn(placements);
-    for (const { error } of removeAddresses(this.netlink, placements)) this.#listener.stuck(error.message);
+    const { removed, refused } = removeAddresses(this.netlink, placements);
+    for (const { error } of refused) this.#listener.stuck(error.message);
+    for (const key of removed.map(keyOf)) this.#removed.set(key, (this.#removed.get(key) ?? 0) + 1);
     if (hanging.length === 0) return;
     for (const { error } of putAddresses(this.netlink, hanging)) this.#listener.stuck(error.message);
   }
 
   /**
-   * The machine's own addresses that would go with these: a virtual one is the first of its subnet where an operator
-   * calls a real one virtual, or where somebody took the real ones away for a moment.
+   * Addresses that would go with these, to be put anew: the machine's own and other virtual ones. A virtual address is
+   * the first of its subnet where an operator calls a real one virtual, or where the real ones came after it, as with an
+   * interface that was made anew.
    */
   #hangingOn(placements: readonly Placement[]): Placement[] {
     const links = this.#listener.links();
-    const removed = new Set(placements.map(keyOf));
-    const keyIn = (ifindex: number, { local, prefix }: Pick<Address, "local" | "prefix">) =>
-      placementKey(ifindex, formatAddress(local), prefix);
     return [...Map.groupBy(placements, ({ ifindex }) => ifindex)].flatMap(([ifindex, those]) => {
-      const named = those.map(({ address, prefix }) => ({ local: address, prefix }));
-      const isOurs = (entry: Address) => {
-        const key = keyIn(ifindex, entry);
-        return removed.has(key) || this.#state.owned.has(key);
-      };
-      return hangingOn(links, ifindex, named, isOurs).map((entry): Placement => ({
-        ifindex,
-        interface: those[0]!.interface,
-        address: entry.local,
-        text: formatAddress(entry.local),
-        prefix: entry.prefix,
-        label: entry.label,
-        scope: entry.scope,
-        broadcast: entry.broadcast,
-        leaseNs: null,
-      }));
+      const removed = those.map(({ address, prefix }) => ({ local: address, prefix }));
+      const keyIn = ({ local, prefix }: Address) => placementKey(ifindex, formatAddress(local), prefix);
+      const ours = (entry: Address) => this.#state.owned.get(keyIn(entry))?.placement;
+      const hanging = hangingOn(links, ifindex, removed, (entry) => ours(entry) !== undefined)
+        // What we removed a moment ago is still to be told of by the kernel.
+        .filter((entry) => ours(entry) !== undefined || !this.#removed.has(keyIn(entry)));
+      // The machine's own are to be the first of their subnet again.
+      const [own, virtual] = [hanging.filter((entry) => !ours(entry)), hanging.filter(ours)];
+      return [...own, ...virtual].map((entry): Placement =>
+        ours(entry) ?? {
+          ifindex,
+          interface: those[0]!.interface,
+          address: entry.local,
+          text: formatAddress(entry.local),
+          prefix: entry.prefix,
+          label: entry.label,
+          scope: entry.scope,
+          broadcast: entry.broadcast,
+          leaseNs: null,
+        }
+      );
     });
   }
 }

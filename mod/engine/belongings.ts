@@ -71,8 +71,8 @@ export class Belongings {
   #carried: readonly VrrpConfig[] = [];
   /** By owner: interfaces that carry its addresses and that nobody is reached by. */
   #dark: ReadonlyMap<string, Carriers> = new Map();
-  /** Owners of whose interfaces an event told. */
-  readonly #darkTold = new Set<string>();
+  /** By owner the interfaces of which an event told. */
+  readonly #darkTold = new Map<string, Set<string>>();
   /** By owner and address: what the kernel refused. */
   readonly #refused = new Map<string, Map<string, string>>();
   /** Owners that have their belongings in the kernel, with their config. */
@@ -129,11 +129,22 @@ export class Belongings {
   #tellOfCarriers(name: string, was: Carriers, is: Carriers): void {
     for (const { dev, text } of is) {
       if (was.some((one) => one.dev === dev)) continue;
-      this.#darkTold.add(name);
+      this.#darkTold.set(name, (this.#darkTold.get(name) ?? new Set()).add(dev));
       this.#trouble(name, text);
     }
-    if (is.length > 0 || !this.#darkTold.delete(name)) return;
-    this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
+  }
+
+  /** Tells of carriers that an event told of when they are usable again: one that is gone is not, and may come again. */
+  #tellUsableCarriers(links: LinkTable): void {
+    for (const [name, told] of [...this.#darkTold]) {
+      const config = this.#carried.find((one) => one.name === name);
+      const devs = [...config?.addresses ?? [], ...config?.extra ?? []].flatMap(({ dev }) => dev ?? []);
+      // A reload may have taken its addresses elsewhere.
+      const carries = devs.some((dev) => told.has(dev));
+      if (carries && (this.#dark.has(name) || devs.some((dev) => linkNamed(links, dev) === null))) continue;
+      this.#darkTold.delete(name);
+      if (carries) this.#event(name, "repair", "the interfaces that carry its addresses are usable again");
+    }
   }
 
   /** Gives an instance its addresses and all that goes with them. */
@@ -164,6 +175,7 @@ export class Belongings {
   /** Nothing of this owner's is put anew from now on: it is about to leave, and what it has may be another's already. */
   leave(name: string): void {
     this.#held.delete(name);
+    this.#darkTold.delete(name);
   }
 
   /** Takes all that away, in the other order. */
@@ -180,7 +192,9 @@ export class Belongings {
     const held = this.#held.get(from);
     // Under the old name in there its belongings would be put anew for another one.
     if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
-    for (const map of [this.#absent, this.#refused, this.#unguarded] as Map<string, unknown>[]) {
+    for (
+      const map of [this.#absent, this.#refused, this.#unguarded, this.#darkTold] as Map<string, unknown>[]
+    ) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
       map.delete(from);
@@ -288,6 +302,7 @@ export class Belongings {
     this.#routes.observeLinks(events, lost, changed, now);
     if (!lost && !events.some(({ type }) => type === "link-new" || type === "link-gone")) return;
     this.#lookAtCarriers(links, (name, was, is) => this.#tellOfCarriers(name, was, is));
+    this.#tellUsableCarriers(links);
     // An interface that came may be the one that something waits for, one that was made anew has another number.
     if (this.#static !== NO_STATIC) this.#ownStatic(links, now);
     for (const config of this.#held.values()) {

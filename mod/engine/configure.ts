@@ -90,8 +90,8 @@ function applyDifference(
   before: ReadonlyMap<string, LastSigns>,
   now: MonotonicNs,
 ): void {
-  const held = wanted.held ?? heldBack.held;
   const byIdentity = new Map(wanted.instances.map((config) => [identity(config), config]));
+  const held = wanted.held ?? heldBack.leftBy(byIdentity);
   const running = new Map<string, Instance>();
   for (const instance of routers.instances) {
     if (!instance.leaving) running.set(identity(instance.config), instance);
@@ -99,6 +99,11 @@ function applyDifference(
   // First what goes: its addresses may belong to another instance from now on.
   for (const [key, instance] of running) {
     const config = byIdentity.get(key);
+    // So may that of its group: who leaves it has nothing to do with those who are about to have it.
+    const { group } = instance.config;
+    if (group !== null && config !== undefined && config.group !== group) {
+      instance.regroup(`${group} (before)`);
+    }
     if (config?.name === instance.name) continue;
     outbox.send({ type: "instance-gone", name: instance.name });
     // Its name may be another's from now on: nothing of it may be taken for that one's.
@@ -114,7 +119,7 @@ function applyDifference(
     else if (!equalValues(instance.config, config)) routers.reconfigure(instance, config, now);
   }
   // Before anything can make them take part.
-  heldBack.keep(held, now);
+  heldBack.keep(held, started, now);
   routers.keepHeartbeat(wanted.runtimeDir, started.length === 0 && running.size === byIdentity.size);
   routers.guard();
   routers.vmacs.sync(now);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Held } from "../bus/messages.ts";
+import { identity, type VrrpConfig } from "../vrrp/config.ts";
 import type { MonotonicNs } from "./deadlines.ts";
 import { companionsOf, type Instance } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
@@ -36,6 +37,14 @@ export class HeldBack {
     const released = this.#present().filter(({ state }) => state.released !== null);
     const units = new Set(released.map(({ config }) => config.unit));
     return { maintenance: this.#maintenance, released: this.#maintenance ? [] : [...units] };
+  }
+
+  /** What is held back by routers of which these identities are not: those go on, by whatever name. */
+  leftBy(identities: ReadonlyMap<string, VrrpConfig>): Held {
+    const going = this.#present().filter(({ config }) => identities.has(identity(config)));
+    const units = new Set(going.map(({ config }) => config.unit));
+    const { maintenance, released } = this.held;
+    return { maintenance, released: released.filter((unit) => !units.has(unit)) };
   }
 
   /** Lets an instance stand back, with all that move together with it. */
@@ -72,14 +81,18 @@ export class HeldBack {
   /**
    * Holds back what was held back before a change of the config, and what belongs to it: instances that are new in
    * maintenance, or in a group that is released.
+   *
+   * @param before By name what is to go on by its name alone, for those of the instances that were `started` now: one that
+   * ran before under another name is not the one that was meant.
    */
-  keep(before: Held, now: MonotonicNs): void {
+  keep(before: Held, started: readonly Instance[], now: MonotonicNs): void {
     this.#dirty = true;
     if (before.maintenance) this.#maintenance = true;
+    const heirs = new Set(started.filter(({ config }) => before.released.includes(config.unit)));
     for (const instance of this.#present()) {
       if (instance.state.released !== null) continue;
-      const held = companionsOf(instance, this.#routers.instances).some(({ config, state }) =>
-        state.released !== null || before.released.includes(config.unit)
+      const held = companionsOf(instance, this.#routers.instances).some((companion) =>
+        companion.state.released !== null || heirs.has(companion)
       );
       if (this.#maintenance) this.#routers.release(instance, IN_MAINTENANCE, now);
       else if (held) this.#routers.release(instance, RELEASED, now);

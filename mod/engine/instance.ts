@@ -73,6 +73,11 @@ export class Instance {
     return this.state.config;
   }
 
+  /** Is in another group from now on, without a step. */
+  regroup(group: string): void {
+    this.state = { ...this.state, config: { ...this.config, group } };
+  }
+
   /** The advertisement's unchanging parts, made anew when the config, the source or the interface changed. */
   template(source: Uint8Array, ifindex: number, frames: boolean): AdvertTemplate {
     const known = this.#template;

@@ -237,11 +237,11 @@ const SECONDARY = 0x01;
 type Named = Pick<Address, "local" | "prefix">;
 
 /**
- * The permanent IPv4 addresses of an interface that the kernel takes away with others unless `promote_secondaries` is
- * set: those of a subnet whose first address is removed.
+ * The IPv4 addresses of an interface that the kernel takes away with others unless `promote_secondaries` is set: those of
+ * a subnet whose first address is removed. Such with a lifetime are left to whoever renews them.
  *
  * @param removed What is to be removed.
- * @param isOurs Of such it is taken care elsewhere.
+ * @param isOurs Which ones we renew.
  */
 export function hangingOn(
   table: LinkTable,
@@ -251,17 +251,20 @@ export function hangingOn(
 ): Address[] {
   const list = table.addresses.get(ifindex) ?? [];
   const isSecondary = ({ flags }: Address) => (flags & SECONDARY) !== 0;
-  const hanging = list.filter((entry) =>
-    isSecondary(entry) && entry.validS === null && entry.local.length === 4 &&
-    // What has a far end of its own is put together in other ways.
-    equalBytes(entry.address, entry.local) && !isOurs(entry)
+  const isRemoved = ({ local, prefix }: Named) =>
+    removed.some((named) => named.prefix === prefix && equalBytes(named.local, local));
+  // On a machine with hundreds of virtual addresses few are the first of a subnet, unless each is one by itself.
+  const firsts = list.filter((entry) =>
+    !isSecondary(entry) && entry.local.length === 4 && entry.prefix < 32 && isRemoved(entry)
   );
   // As good as always.
-  if (hanging.length === 0) return [];
-  const firsts = removed.filter(({ local, prefix }) =>
-    list.some((entry) => !isSecondary(entry) && entry.prefix === prefix && equalBytes(entry.local, local))
+  if (firsts.length === 0) return [];
+  return list.filter((entry) =>
+    isSecondary(entry) && entry.local.length === 4 && firsts.some((first) => sameSubnet(first, entry)) &&
+    // What has a far end of its own is put together in other ways.
+    equalBytes(entry.address, entry.local) && !isRemoved(entry) &&
+    (entry.validS === null || isOurs(entry))
   );
-  return hanging.filter((entry) => firsts.some((first) => sameSubnet(first, entry)));
 }
 
 function sameSubnet(a: Named, b: Named): boolean {

@@ -177,4 +177,39 @@ describeLab("a sync group on two links", [], () => {
     );
     for (const ms of [...released, ...resumed]) expect(ms).toBeLessThan(50);
   }, 30_000);
+
+  test("groups and instances that swap names are not taken for each other meanwhile", async () => {
+    const config = (mine: number, theirs: number, swapped: boolean) => {
+      const made = (priority: number, vrid: number, addresses: string[]) =>
+        web(priority, { vrid, addresses });
+      const names = ["one", "two", "x", "y"];
+      const [one, two, x, y] = swapped ? ["two", "one", "y", "x"] : names;
+      return yamlOf({
+        vrrp: {
+          // Of both families: each is a group of its own, by its name.
+          [two!]: made(theirs, 62, ["10.0.0.62/24", "2001:db8::62/64"]),
+          [one!]: made(mine, 61, ["10.0.0.61/24", "2001:db8::61/64"]),
+          b1: made(theirs, 65, ["10.0.0.65/24"]),
+          b2: made(theirs, 66, ["10.0.0.66/24"]),
+          a1: made(mine, 63, ["10.0.0.63/24"]),
+          a2: made(mine, 64, ["10.0.0.64/24"]),
+        },
+        groups: { [x!]: { members: ["a1", "a2"] }, [y!]: { members: ["b1", "b2"] } },
+      });
+    };
+    const first = await a.startAppliance(config(150, 100, false));
+    const second = await b.startAppliance(config(100, 150, false));
+    const phases = async (of = first) => (await of.status()).instances.map(({ state }) => state).join();
+    const expected = "backup,master,backup,backup,master,master";
+    const roles = async () =>
+      await phases() === expected && await phases(second) === "master,backup,master,master,backup,backup";
+    await waitFor(roles, { timeoutMs: 5000, what: "the roles" });
+    const moves = async () => (await first.status()).instances.map(({ transitions }) => transitions);
+    const before = await moves();
+    for (const swapped of [true, false]) {
+      first.writeConfig(config(150, 100, swapped));
+      expect(first.command("reload").code).toBe(0);
+      expect([await phases(), await moves()]).toEqual([expected, before]);
+    }
+  }, 20_000);
 });

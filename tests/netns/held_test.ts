@@ -186,6 +186,22 @@ describeLab("what an operator holds back", ["tcpdump"], () => {
     act(daemon, "resume", "other");
     await daemon.waitState("shop", "master", 2000);
     await daemon.waitState("other", "master", 2000);
+    // Who has another's name now is not who was released under it; nor is one that is new, as long as that one goes on.
+    daemon.writeConfig(yamlOf({ vrrp: { shop: { ...web(150), vrid: 77 }, other } }));
+    act(daemon, "reload");
+    act(daemon, "release", "shop");
+    const third = { ...web(150), vrid: 78, addresses: ["10.0.0.102/24"] };
+    daemon.writeConfig(yamlOf({ vrrp: { other: { ...web(150), vrid: 77 }, shop: other } }));
+    act(daemon, "reload");
+    expect(await Promise.all([state(daemon, "other"), state(daemon, "shop")])).toEqual(["fault", "master"]);
+    daemon.writeConfig(yamlOf({ vrrp: { shop: { ...web(150), vrid: 77 }, mail: other, other: third } }));
+    act(daemon, "reload");
+    await daemon.waitState("other", "master", 2000);
+    expect(await Promise.all([state(daemon, "mail"), state(daemon, "shop")])).toEqual(["master", "fault"]);
+    act(daemon, "resume", "shop");
+    daemon.writeConfig(yamlOf({ vrrp: { shop: { ...web(150), vrid: 77 }, other } }));
+    act(daemon, "reload");
+    await daemon.waitState("shop", "master", 2000);
     // What it has counted is told under the new name, too.
     const announced = async (name: string) =>
       (await daemon.instance(name) as unknown as { announced: number }).announced;

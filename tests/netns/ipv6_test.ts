@@ -190,6 +190,8 @@ describeLab("IPv6 between two of ours", ["tcpdump", "nft"], () => {
       expect(a.exec(["ip", "-6", "route", "show", "2001:db8::/64"]).stdout).not.toContain("expires");
     }
     expect((await first.instance("web")).transitions).toBe(before.transitions);
+    // What is removed to be put otherwise has not been taken away by someone else.
+    expect(first.events().filter(({ kind }) => kind === "repair")).toHaveLength(2);
 
     // Nor with one that somebody has put on the backup for good.
     b.ip(`addr add ${VIP6}/64 dev eth0 nodad`);

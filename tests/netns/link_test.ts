@@ -12,7 +12,9 @@ import {
   pairLab,
   VIP,
   waitFor,
+  web,
   webYaml,
+  yamlOf,
 } from "./lab.ts";
 
 describeLab("links and addresses", ["tcpdump"], () => {
@@ -117,7 +119,8 @@ describeLab("links and addresses", ["tcpdump"], () => {
     async () => {
       a.ip("link add svc0 type veth peer name svc1", "link set svc0 up", "link set svc1 up");
       const address = { address: "10.9.0.100/24", dev: "svc0" };
-      const first = await a.startAppliance(webYaml(150, { addresses: [address] }));
+      const more = { static: { addresses: ["10.9.1.1/24 dev svc0"] } };
+      const first = await a.startAppliance(webYaml(150, { addresses: [address] }, more));
       await first.waitState("web", "master", 3000);
       const well = (healthy: boolean) => async () => (await first.status()).healthy === healthy;
       await waitFor(well(true), { timeoutMs: 1000, what: "all to be well" });
@@ -128,8 +131,56 @@ describeLab("links and addresses", ["tcpdump"], () => {
       expect(instances[0]!.state).toBe("master");
       a.ip("link set svc0 up");
       await waitFor(well(true), { timeoutMs: 1000, what: "all to be well again" });
-      const told = first.events().filter(({ text }) => /which carr|that carry/.test(text));
-      expect(told.map(({ kind }) => kind)).toEqual(["error", "repair"]);
+      const told = () =>
+        first.events().filter(({ text }) => /which carr|that carry/.test(text))
+          .map(({ kind, subject }) => `${kind} ${subject}`);
+      expect(told()).toEqual(["error web", "repair web"]);
+
+      // What was told of an instance goes with it to another name.
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told again" });
+      first.writeConfig(yamlOf({ vrrp: { shop: web(150, { addresses: [address] }) }, ...more }));
+      expect(first.command("reload").code).toBe(0);
+      a.ip("link set svc0 up");
+      await waitFor(well(true), { timeoutMs: 1000, what: "all to be well under another name" });
+      expect(told().slice(2)).toEqual(["error web", "repair shop"]);
+
+      // An interface that is gone is not usable again.
+      a.ip("link set svc0 down");
+      await waitFor(well(false), { timeoutMs: 1000, what: "the trouble to be told once more" });
+      a.ip("link del svc0");
+      await first.waitState("shop", "fault", 1000);
+      expect(told().slice(4)).toEqual(["error shop"]);
+      expect(first.events().filter(({ text }) => text.includes("put back"))).toEqual([]);
+      const make = () =>
+        a.ip("link add svc0 type veth peer name svc1", "link set svc1 up", "link set svc0 up");
+      make();
+      await waitFor(() => told().at(-1) === "repair shop", {
+        timeoutMs: 2000,
+        everyMs: 100,
+        what: "all to be well in the end",
+        explain: () => first.log,
+      });
+      // Nor does a master wait once it is there again, whatever of its end was seen first.
+      for (let again = 0; again < 5; again++) {
+        await first.waitState("shop", "master", 2000);
+        a.ip("link del svc0");
+        await first.waitState("shop", "fault", 1000);
+        make();
+      }
+      await first.waitState("shop", "master", 2000);
+      // Nor is one usable again that a reload left, as soon as something happens to another.
+      a.ip("link add svc2 type veth peer name svc3", "link set svc3 up", "link set svc2 up");
+      a.ip("link set svc0 down");
+      await waitFor(() => told().at(-1) === "error shop", { timeoutMs: 1000, what: "the last trouble" });
+      const elsewhere = { ...address, dev: "svc2" };
+      first.writeConfig(yamlOf({ vrrp: { shop: web(150, { addresses: [elsewhere] }) } }));
+      expect(first.command("reload").code).toBe(0);
+      a.ip("link set svc2 mtu 1400");
+      a.ip("link set svc2 down");
+      await waitFor(() => first.log.includes("svc2, which carries"), { timeoutMs: 1000, what: "svc2's end" });
+      expect(told().slice(-2)).toEqual(["error shop", "error shop"]);
+      a.ip("link del svc2");
       a.ip("link del svc0");
     },
     10_000,
@@ -245,11 +296,33 @@ describeLab("links and addresses", ["tcpdump"], () => {
 
   test("an address that hangs on a virtual one, the first of its subnet, outlives it", async () => {
     a.ip("addr add 10.0.1.1/24 dev eth0");
-    const router = await a.startAppliance(webYaml(150, { addresses: ["10.0.2.100/24"] }));
+    const router = await a.startAppliance(webYaml(150, { addresses: ["10.0.2.99/24", "10.0.2.100/24"] }));
     await router.waitState("web", "master", 2000);
     a.ip("addr add 10.0.2.1/24 dev eth0");
+    // Another virtual one goes with the first for a moment, and by nobody else's doing.
+    router.writeConfig(webYaml(150, { addresses: ["10.0.2.100/24"] }));
+    expect(router.command("reload").code).toBe(0);
+    expect(["10.0.2.99", "10.0.2.100", "10.0.2.1"].map((address) => a.has(address))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(router.events().filter(({ kind }) => kind === "repair")).toEqual([]);
     expect((await router.stop()).code).toBe(0);
     expect([a.has("10.0.2.100"), a.has("10.0.2.1")]).toEqual([false, true]);
+
+    // Unless it is a virtual one itself that was given up just before the first.
+    const both = await a.startAppliance(yamlOf({
+      vrrp: {
+        later: web(10, { lease: "off", vrid: 52, addresses: ["10.0.3.100/24"] }),
+        web: web(250, { lease: "off", addresses: ["10.0.3.99/24"] }),
+        last: web(10, { lease: "off", vrid: 53, addresses: ["10.0.3.101/24"] }),
+      },
+    }));
+    await both.waitState("later", "master", 2000);
+    await both.waitState("last", "master", 2000);
+    expect((await both.stop()).code).toBe(0);
+    expect(a.addresses("eth0").filter((address) => address.startsWith("10.0.3."))).toEqual([]);
 
     // So does one beside an address of the machine that somebody calls virtual.
     a.ip("addr add 10.0.1.2/24 dev eth0");

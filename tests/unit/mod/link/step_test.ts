@@ -226,7 +226,7 @@ test("hangingOn: what the kernel takes away with the first address of a subnet",
     address(2, "10.0.0.1"),
     address(2, "10.0.0.11", { flags: SECONDARY }),
     address(2, "10.0.0.12", { flags: SECONDARY, validS: 3 }),
-    address(2, "10.0.0.13", { flags: SECONDARY }),
+    address(2, "10.0.0.17", { flags: SECONDARY, validS: 3 }),
     address(2, "10.0.0.15", { flags: SECONDARY, address: parseAddress("10.0.0.16")! }),
     address(2, "10.0.1.1"),
     address(2, "10.0.1.11", { flags: SECONDARY }),
@@ -237,10 +237,11 @@ test("hangingOn: what the kernel takes away with the first address of a subnet",
       table,
       2,
       removed.map((text) => ({ local: parseAddress(text)!, prefix: 24 })),
-      ({ local }) => formatAddress(local) === "10.0.0.13",
+      ({ local }) => formatAddress(local) === "10.0.0.17",
     ).map(({ local }) => formatAddress(local));
-  expect(hanging("10.0.0.1")).toEqual(["10.0.0.11"]);
-  expect(hanging("10.0.0.1", "10.0.1.1")).toEqual(["10.0.0.11", "10.0.1.11"]);
+  expect(hanging("10.0.0.1")).toEqual(["10.0.0.11", "10.0.0.17"]);
+  expect(hanging("10.0.0.1", "10.0.1.1")).toEqual(["10.0.0.11", "10.0.0.17", "10.0.1.11"]);
+  expect(hanging("10.0.0.1", "10.0.0.17")).toEqual(["10.0.0.11"]);
   expect([hanging("10.0.0.11"), hanging("10.0.0.9"), hanging()]).toEqual([[], [], []]);
 });
 

@@ -5,10 +5,7 @@
  *
  * @module
  */
-import { monotonicNs } from "../../lib/libc/mod.ts";
 import type { RouteEvent } from "../../lib/netlink/mod.ts";
-import { parseAddress } from "../../lib/packet/mod.ts";
-import { DropTable } from "../accept/shell.ts";
 import type { Placement } from "../address/model.ts";
 import { keyOf } from "../address/step.ts";
 import type { Carried } from "../bus/messages.ts";
@@ -20,16 +17,14 @@ import { type Plan, planItems, routeText, ruleText } from "../route/plan.ts";
 import type { VrrpConfig } from "../vrrp/config.ts";
 import type { AddressKeeper } from "./addresses.ts";
 import type { MonotonicNs } from "./deadlines.ts";
+import { AddressGuard } from "./guard.ts";
 import { placementsOf, placementsOfVips } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
 import { RouteKeeper } from "./routes.ts";
-import { Timer } from "./timer.ts";
+import type { Timer } from "./timer.ts";
 
 /** Owner of what is there whoever is master; no instance can be called so. */
 export const STATIC = "(static)";
-
-/** Until addresses that accept nothing, and whose filter the kernel did not take, are guarded again. */
-const GUARD_RETRY = 2e9;
 
 /** What the belongings need of the routers around them. */
 export interface BelongingsHost {
@@ -56,14 +51,9 @@ type Wants = Pick<VrrpConfig, "routes" | "rules">;
 export class Belongings {
   readonly #host: BelongingsHost;
   readonly #routes: RouteKeeper;
-  readonly #table = new DropTable();
+  readonly #guard: AddressGuard;
   #static: StaticConfig = NO_STATIC;
   #staticTold = true;
-  /** Those whose addresses accept nothing. */
-  #closed: readonly VrrpConfig[] = [];
-  readonly #guardTimer = new Timer(() => this.#guard());
-  /** By owner: why packets to its addresses are not dropped though they should be. */
-  #unguarded = new Map<string, string>();
   readonly #plans = new WeakMap<Wants, Planned>();
   /** By owner: what cannot be put because its interface is not there. */
   readonly #absent = new Map<string, readonly string[]>();
@@ -80,6 +70,12 @@ export class Belongings {
 
   constructor(host: BelongingsHost) {
     this.#host = host;
+    this.#guard = new AddressGuard({
+      schedule: host.schedule,
+      failed: (owner, problem) => this.#trouble(owner, problem),
+      holds: (owner) => this.#event(owner, "repair", "accept: false holds now"),
+      forgotten: (owner) => this.#changed(owner),
+    });
     this.#routes = new RouteKeeper(host.addresses.netlink, {
       schedule: host.schedule,
       watch: host.watch,
@@ -192,9 +188,8 @@ export class Belongings {
     const held = this.#held.get(from);
     // Under the old name in there its belongings would be put anew for another one.
     if (this.#held.delete(from)) this.#held.set(to, { ...held!, name: to });
-    for (
-      const map of [this.#absent, this.#refused, this.#unguarded, this.#darkTold] as Map<string, unknown>[]
-    ) {
+    this.#guard.rename(from, to);
+    for (const map of [this.#absent, this.#refused, this.#darkTold] as Map<string, unknown>[]) {
       if (!map.has(from)) continue;
       map.set(to, map.get(from));
       map.delete(from);
@@ -238,37 +233,7 @@ export class Belongings {
 
   /** Drops what is for the addresses of these instances, as far as they do not accept it. */
   guard(configs: readonly VrrpConfig[]): void {
-    this.#closed = configs.filter(({ accept, priority }) => !accept && priority !== 255);
-    this.#guard();
-  }
-
-  #guard(): void {
-    const closed = this.#closed;
-    const guarded = closed.flatMap((config) =>
-      [...config.addresses, ...config.extra].map(({ address, dev }) => ({
-        address: parseAddress(address)!,
-        interface: dev ?? config.interface,
-      }))
-    );
-    const before = this.#unguarded;
-    this.#unguarded = new Map();
-    try {
-      this.#table.set(guarded);
-    } catch (error) {
-      const text = `Cannot set accept: false: ${(error as Error).message}`;
-      this.#unguarded = new Map(closed.map(({ name }) => [name, text]));
-    }
-    this.#host.schedule(
-      this.#guardTimer,
-      this.#unguarded.size === 0 ? Infinity : monotonicNs() + GUARD_RETRY,
-    );
-    for (const [name, text] of this.#unguarded) if (before.get(name) !== text) this.#trouble(name, text);
-    for (const name of before.keys()) {
-      if (this.#unguarded.has(name)) continue;
-      if (closed.some((config) => config.name === name)) {
-        this.#event(name, "repair", "accept: false holds now");
-      } else this.#changed(name);
-    }
+    this.#guard.guard(configs);
   }
 
   /** Tells control of what is always there, where that changed. */
@@ -334,13 +299,12 @@ export class Belongings {
       this.#host.addresses.forget(STATIC);
     } else this.drop(STATIC, now);
     this.#static = NO_STATIC;
-    this.#host.schedule(this.#guardTimer, Infinity);
-    this.#table.close();
+    this.#guard.close();
   }
 
   close(): void {
     this.#routes.close();
-    this.#table.close();
+    this.#guard.close();
   }
 
   #plan(wants: Wants, links: LinkTable): Plan {
@@ -360,9 +324,9 @@ export class Belongings {
   }
 
   #problems(owner: string): string[] {
-    const unguarded = this.#unguarded.get(owner);
+    const unguarded = this.#guard.problemOf(owner);
     return [
-      ...(unguarded === undefined ? [] : [unguarded]),
+      ...(unguarded === null ? [] : [unguarded]),
       ...textsOf(this.#dark.get(owner) ?? []),
       ...this.#absent.get(owner) ?? [],
       ...this.#refused.get(owner)?.values() ?? [],

@@ -568,7 +568,7 @@ describeLab("what follows the master", ["tcpdump", "curl"], () => {
         "rule add from 10.66.0.0/16 table 100 protocol 112",
       );
       const third = await a.startAppliance(
-        webYaml(150, { extra: [EXTRA], routes: ["10.7.0.0/16 via 10.1.0.9"] }),
+        webYaml(150, { extra: [`${EXTRA}/24`], routes: ["10.7.0.0/16 via 10.1.0.9"] }),
         {
           name: "again",
         },

@@ -24,8 +24,9 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
-/** So often is it tried again where it failed over. */
-const MORE_TIMES = 2;
+/** A core for which a bare real-time loop waited more than half of what makes a fail-over was taken away by the machine. */
+const STALL_MS = 20;
+const TICKER = `${import.meta.dir}/../bench/programs/ticker.ts`;
 /** Share of a core that a busy loop has when nothing else of weight runs. */
 const OURS_ALONE = 0.75;
 /** Clock ticks of the kernel a second, as /proc counts. */
@@ -65,6 +66,9 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
     const loops: Running[] = ["0", "1"].map((core) =>
       lab.keep(client.spawn(["taskset", "-c", core, "sh", "-c", "while :; do :; done"]))
     );
+    const tickers = ["0", "1"].map((core) =>
+      client.spawn(["taskset", "-c", core, process.execPath, TICKER, String(BUSY_MS)])
+    );
     const startedMs = nowMs();
     const going = () => nowMs() < startedMs + BUSY_MS;
     const [mine, theirs] = await Promise.all([latencies(first, going), latencies(second, going)]);
@@ -74,6 +78,8 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
     expect(loops.every(({ pid }) => isAlive(pid))).toBe(true);
     const share = Math.min(...loops.map(({ pid }) => processorMs(pid))) / (nowMs() - startedMs);
     for (const loop of loops) await loop.stop("SIGKILL");
+    await Promise.all(tickers.map(({ ended }) => ended));
+    const stallMs = Math.max(...tickers.flatMap(({ stdout }) => JSON.parse(stdout) as number[]));
 
     const traffic = await wire.stop();
     const gaps = distances(traffic.adverts("10.0.0.1"));
@@ -86,12 +92,12 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
         `${falls} false fail-overs; ${gaps.length} adverts, distance p99.9 ` +
         `${quantile(gaps, 0.999).toFixed(2)} ms, longest ${Math.max(...gaps).toFixed(2)} ms; ` +
         `API median ${quantile(api, 0.5).toFixed(1)} ms, longest ${Math.max(...api).toFixed(0)} ms; ` +
-        `appliance status ${commandMs.toFixed(0)} ms`,
+        `appliance status ${commandMs.toFixed(0)} ms; a bare loop waited ${stallMs.toFixed(2)} ms at most`,
     );
     expect(gaps.length).toBeGreaterThan(BUSY_MS / 10 * 0.9);
     expect(Math.max(...api)).toBeLessThan(2000);
     expect(commandMs).toBeLessThan(5000);
-    return { falls, share };
+    return { falls, disturbed: share < OURS_ALONE || stallMs > STALL_MS };
   }
 
   test("adverts of 10 ms: no false fail-over, and the API and the commands answer", async () => {
@@ -100,17 +106,14 @@ describeLab("both cores are busy", ["tcpdump", "taskset"], () => {
     await first.waitState("web", "master", 3000);
     await second.waitState("web", "backup", 3000);
     await client.ping(VIP, 10).answered();
-    // The kernel delivers packets in threads without a priority: among many others they are late, whoever sends on time. And
-    // a machine may be taken away for longer than the 36 ms that make a fail-over. Neither happens each time; a fault of ours does.
     let outcome = await busy(first, second);
-    for (let again = 0; again < MORE_TIMES && outcome.falls > 0; again++) {
-      const why = outcome.share < OURS_ALONE
-        ? "others keep this machine busy, too"
-        : "it may have been the machine";
-      console.log(`${why}: once more`);
+    // The kernel delivers packets in threads without a priority: among many others they are late, whoever sends on time. And
+    // a core that the machine itself takes away for 36 ms is a fail-over.
+    for (let again = 0; again < 2 && outcome.falls > 0 && outcome.disturbed; again++) {
+      console.log("others keep this machine busy, too: once more");
       outcome = await busy(first, second);
     }
-    if (outcome.falls > 0 && outcome.share < OURS_ALONE) {
+    if (outcome.falls > 0 && outcome.disturbed) {
       console.log("others keep this machine busy, too: nothing can be said of fail-overs");
     } else expect(outcome.falls).toBe(0);
     // It still does what it is told.
